@@ -1,0 +1,59 @@
+"""Options that every driver has, and those of each way in. Imports no hardware library."""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be an IANA time zone such as Asia/Shanghai")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
+
+
+class Options(BaseModel):
+    """A device entry: its id, its driver and what every driver takes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Name = Field(description="name of the device in records, logs and heartbeats")
+    driver: str = Field(description="which driver reads it; `edge-agent drivers` lists them")
+    timezone: TimeZone | None = Field(None, description="IANA zone of the device's clock; the store's by default")
+    business_day_start: time | None = Field(None, description="local time at which its business day changes")
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        return ZoneInfo(self.timezone) if self.timezone else None
+
+
+class SerialOptions(Options):
+    """A serial port, by device path or by a URL of pyserial's (`socket://`, `rfc2217://`)."""
+
+    port: str = Field(description="port by id, e.g. /dev/serial/by-id/usb-…, or socket://host:port")
+    baudrate: int = Field(9600, ge=300, le=921600, description="bits a second")
+    bytesize: Literal[5, 6, 7, 8] = Field(8, description="data bits")
+    parity: Literal["N", "E", "O"] = Field("N", description="none, even or odd")
+    stopbits: Literal[1, 2] = Field(1, description="stop bits")
+
+
+class DropOptions(Options):
+    """A folder into which another system drops complete files."""
+
+    path: Path = Field(description="folder to watch")
+    pattern: str = Field("*", description="names to take, as a shell pattern")
+    keep_done: bool = Field(False, description="move taken files to done/ instead of deleting them")
+
+
+class PushOptions(Options):
+    """A device that posts to the agent's listener under /push/<id>."""
+
+    allow_from: tuple[str, ...] = Field((), description="addresses that may post; empty: any that reaches the listener")

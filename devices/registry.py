@@ -1,0 +1,68 @@
+"""Which drivers there are: ours by folder, others by the entry-point group `store_edge.devices`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from random import Random
+from typing import NamedTuple, cast
+
+from devices.driver import Context, Decoder, Driver, Receiver
+from devices.options import Options
+from devices.simulator import Message
+
+GROUP = "store_edge.devices"
+
+BUILT_IN = {
+    "csv-drop": "devices.csv_drop",
+    "hikvision-count": "devices.hikvision_count",
+    "ir-thermometer": "devices.ir_thermometer",
+    "poslog": "devices.poslog",
+    "scanner-serial": "devices.scanner_serial",
+}
+
+
+class UnknownDriver(KeyError):
+    """No driver of that name is installed."""
+
+
+class DriverPackage(NamedTuple):
+    """A driver's folder. Each property imports only the module it names."""
+
+    name: str
+    package: str
+
+    @property
+    def options(self) -> type[Options]:
+        return cast(type[Options], import_module(f"{self.package}.options").Options)
+
+    @property
+    def decoder(self) -> Callable[[Options, Context], Decoder]:
+        return cast(Callable[[Options, Context], Decoder], import_module(f"{self.package}.driver").decoder)
+
+    @property
+    def device(self) -> Callable[[Options, Context], Driver | Receiver]:
+        return cast(Callable[[Options, Context], Driver | Receiver], import_module(f"{self.package}.driver").device)
+
+    @property
+    def messages(self) -> Callable[[Random, datetime, timedelta], Iterator[Message]]:
+        module = import_module(f"{self.package}.simulator")
+        return cast(Callable[[Random, datetime, timedelta], Iterator[Message]], module.messages)
+
+
+@cache
+def drivers() -> dict[str, DriverPackage]:
+    """Every installed driver by name; ours win over another distribution's of the same name."""
+    found = {point.name: point.value for point in entry_points(group=GROUP)} | BUILT_IN
+    return {name: DriverPackage(name, found[name]) for name in sorted(found)}
+
+
+def driver(name: str) -> DriverPackage:
+    """The driver of that name, or `UnknownDriver`."""
+    try:
+        return drivers()[name]
+    except KeyError:
+        raise UnknownDriver(name) from None

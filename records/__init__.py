@@ -1,0 +1,20 @@
+"""The vocabulary: every record type, its fields, units and lane. A leaf: imports nothing of ours."""
+
+from records.codec import DecodeError, from_wire, to_json, to_wire
+from records.record import ClockQuality, Lane, Record
+from records.types import RECORD_TYPES, RecordType, lane_of, type_by_id, type_of
+
+__all__ = [
+    "RECORD_TYPES",
+    "ClockQuality",
+    "DecodeError",
+    "Lane",
+    "Record",
+    "RecordType",
+    "from_wire",
+    "lane_of",
+    "to_json",
+    "to_wire",
+    "type_by_id",
+    "type_of",
+]

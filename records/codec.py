@@ -1,0 +1,90 @@
+"""Records as bytes (sealed rows and batches) and as printed JSON.
+
+On disk and on the wire a record is the MessagePack array
+
+    [version, device, at_us, mono_ms, clock, data]
+
+version: schema version of the type; device: text; at_us: microseconds since the Unix epoch; mono_ms: milliseconds
+since boot; clock: `ClockQuality`; data: a map of field names, absent fields left out. The type stands beside it, in
+clear, as a wire number. Unknown fields of `data` are tolerated.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from records.record import ClockQuality, Record
+from records.types import RecordType, type_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
+
+class DecodeError(ValueError):
+    """The bytes are not a record of that type."""
+
+
+class _Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    version: int
+    device: str
+    at_us: int
+    mono_ms: int
+    clock: ClockQuality
+    data: msgspec.Raw
+
+
+class _RowOut(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    version: int
+    device: str
+    at_us: int
+    mono_ms: int
+    clock: int
+    data: msgspec.Struct
+
+
+_encoder = msgspec.msgpack.Encoder()
+_rows = msgspec.msgpack.Decoder(_Row)
+_json = msgspec.json.Encoder()
+_data_decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def to_wire(record: Record) -> bytes:
+    """A record as MessagePack (see the module's docstring); the type's wire number is not in it."""
+    row = _RowOut(
+        type_of(record.data).version,
+        record.device,
+        (record.at - _EPOCH) // _US,
+        record.mono_ms,
+        int(record.clock),
+        record.data,
+    )
+    return _encoder.encode(row)
+
+
+def from_wire(kind: RecordType, body: bytes) -> Record:
+    """The record in `body`; `DecodeError` when it is not one of that type.
+
+    A newer schema version than this release knows decodes by the fields both know.
+    """
+    decoder = _data_decoders.get(kind.id)
+    if decoder is None:
+        decoder = _data_decoders[kind.id] = msgspec.msgpack.Decoder(kind.struct)
+    try:
+        row = _rows.decode(body)
+        return Record(row.device, _EPOCH + row.at_us * _US, decoder.decode(row.data), row.mono_ms, row.clock)
+    except (msgspec.DecodeError, OverflowError) as error:
+        raise DecodeError(f"{kind.name}: {error}") from error
+
+
+def to_json(record: Record) -> bytes:
+    """A record as people see it: one JSON object with type, device, at and data; no line end."""
+    printed = {
+        "type": type_of(record.data).name,
+        "device": record.device,
+        "at": record.at.astimezone(UTC),
+        "data": record.data,
+    }
+    return _json.encode(printed)
