@@ -1,0 +1,124 @@
+"""What a box says about itself, signed by its key: heartbeat, last will, answer to a command.
+
+    4   "SEA1"
+    1   kind        1 heartbeat, 2 last will, 3 answer
+    64  signature   Ed25519 of the box's key over "store-edge box 1\\0", the kind and the body
+    body            a MessagePack map
+
+The broker publishes the last will for a box that vanished; it names the session it belongs to, so a stale one is told
+from the newest.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from cloud_sync.wire.reader import Reader, WireError
+
+MAGIC = b"SEA1"
+MAX_SIZE = 65_536
+_DOMAIN = b"store-edge box 1\0"
+
+
+class Said(IntEnum):
+    """Which of a box's own messages."""
+
+    HEARTBEAT = 1
+    WILL = 2
+    ANSWER = 3
+
+
+class LaneState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One lane of a stream. accepted, cut: highest numbers; rows, bytes: what has no receipt; oldest_s: its age."""
+
+    accepted: int = 0
+    cut: int = 0
+    rows: int = 0
+    bytes: int = 0
+    oldest_s: int | None = None
+
+
+class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A device as its supervisor sees it. age_s: since its last reading; reason: why it is down."""
+
+    id: str
+    driver: str
+    state: str
+    age_s: int | None = None
+    reason: str | None = None
+    today: int = 0
+
+
+class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The state of a box. Times in microseconds since the Unix epoch, lanes in the order vital, normal, bulk.
+
+    session: counts the box's connections, rising for ever; seq: counts heartbeats of the session
+    full: whether it has the parts that only the full heartbeat has (devices, disk, memory)
+    clock: `records.ClockQuality`; skew_ms: box minus HQ by the last receipt
+    earlier: streams before this one that are still held
+    """
+
+    store: str
+    box: str
+    session: int
+    seq: int
+    at_us: int
+    version: str
+    stream: bytes
+    epoch: bytes
+    boot: bytes
+    lanes: tuple[LaneState, ...]
+    config_hash: str = ""
+    clock: int = 0
+    skew_ms: int | None = None
+    full: bool = False
+    started_us: int = 0
+    devices: tuple[DeviceState, ...] = ()
+    quarantined: int = 0
+    disk_free: int | None = None
+    memory: int | None = None
+    buffer_bytes: int | None = None
+    last_receipt_us: int | None = None
+    earlier: tuple[bytes, ...] = ()
+
+
+class Will(msgspec.Struct, frozen=True):
+    """Published by the broker when the session it names broke."""
+
+    store: str
+    box: str
+    session: int
+
+
+Body = Heartbeat | Will
+
+
+def sign(body: Body, key: Ed25519PrivateKey) -> bytes:
+    """The message as it goes over the wire."""
+    kind = bytes([Said.HEARTBEAT if isinstance(body, Heartbeat) else Said.WILL])
+    packed = msgspec.msgpack.encode(body)
+    return MAGIC + kind + key.sign(_DOMAIN + kind + packed) + packed
+
+
+def verify(raw: bytes, key: Ed25519PublicKey) -> Body:
+    """The message in `raw`; `WireError` when it is malformed or not signed by `key`. Unknown fields are ignored."""
+    if len(raw) > MAX_SIZE:
+        raise WireError(f"heartbeat: {len(raw)} bytes, at most {MAX_SIZE}")
+    reader = Reader(raw, "heartbeat")
+    reader.magic(MAGIC)
+    kind, signature, body = reader.take(1), reader.take(64), reader.rest()
+    try:
+        key.verify(signature, _DOMAIN + kind + body)
+    except InvalidSignature:
+        raise WireError("heartbeat: the box's signature does not match") from None
+    shapes: dict[int, type[Body]] = {Said.HEARTBEAT: Heartbeat, Said.WILL: Will}
+    if kind[0] not in shapes:
+        raise WireError(f"heartbeat: kind {kind[0]} is unknown")
+    try:
+        return msgspec.msgpack.decode(body, type=shapes[kind[0]])
+    except msgspec.DecodeError as fault:
+        raise WireError(f"heartbeat: {fault}") from None
