@@ -5,6 +5,8 @@ from hypothesis import settings
 
 from tests.samples import PLACE, SHARED
 
+pytest_plugins = ["tests.services"]
+
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.register_profile("long", deadline=None, max_examples=2_000)
 settings.load_profile("house")

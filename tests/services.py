@@ -1,0 +1,134 @@
+"""A real broker and a real database for everybody's tests: the product's own embedded ones, one of each per session.
+
+`database` is the DSN of a fresh empty database; `broker` is a broker with an empty stream, where `broker.box(...)` lets
+a box in and gives the files it connects with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nats
+import psycopg
+import pytest
+from psycopg import sql
+
+from hq import certificates
+from hq.data import free_port, private_directory
+from hq.embedded.nats import Broker, Listeners
+from hq.embedded.postgres import Postgres
+from hq.stream import STREAM, ensure_stream, worker_tls
+
+TOPIC_ROOT = "se"
+
+
+@dataclass(frozen=True)
+class Files:
+    """What a client shows the broker."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass
+class BrokerForTests:
+    """A running broker of its own authority."""
+
+    server: Broker
+    authority: certificates.Identity
+    users: set[str] = field(default_factory=set)
+
+    @property
+    def mqtt_port(self) -> int:
+        return self.server.listeners.mqtt_port
+
+    @property
+    def url(self) -> str:
+        """Where HQ's workers connect; with `worker_tls(broker.tls)`."""
+        return self.server.url
+
+    @property
+    def tls(self) -> Path:
+        return self.server.tls
+
+    def box(self, store: str, box: str) -> Files:
+        """Lets STORE.BOX in and makes its certificate; a broker that runs is told."""
+        user = f"{store}.{box}"
+        self.users.add(user)
+        self.server.write_config(self.users)
+        self.server.reload()
+        return self.files(user, self.authority)
+
+    def files(self, name: str, authority: certificates.Identity) -> Files:
+        """A client certificate of `authority`, perhaps not the broker's own."""
+        certificates.new_client(authority, name, dt.datetime.now(dt.UTC)).save(self.tls, name)
+        return Files(self.tls / "ca.crt", self.tls / f"{name}.crt", self.tls / f"{name}.key")
+
+    def start(self) -> None:
+        self.server.start(self.users)
+
+    async def connect(self) -> nats.NATS:
+        """A connection as HQ's worker."""
+        return await nats.connect(self.url, tls=worker_tls(self.tls))
+
+
+def new_broker(folder: Path) -> BrokerForTests:
+    """A broker with its own authority and free ports below `folder`, not yet started."""
+    now = dt.datetime.now(dt.UTC)
+    tls = private_directory(folder / "tls")
+    authority = certificates.new_authority(now)
+    authority.save(tls, "ca")
+    certificates.new_server(authority, ["localhost", "127.0.0.1"], now).save(tls, "broker")
+    certificates.new_client(authority, certificates.WORKER, now).save(tls, "hq")
+    listeners = Listeners("127.0.0.1", free_port(), free_port())
+    return BrokerForTests(Broker(folder / "nats", tls, listeners, TOPIC_ROOT), authority)
+
+
+@pytest.fixture(scope="session")
+def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerForTests]:
+    running = new_broker(tmp_path_factory.mktemp("broker"))
+    running.start()
+    yield running
+    running.server.stop()
+
+
+async def _empty_stream(broker: BrokerForTests) -> None:
+    connection = await broker.connect()
+    await ensure_stream(connection.jetstream(), TOPIC_ROOT)
+    await connection.jetstream().delete_stream(STREAM)
+    await ensure_stream(connection.jetstream(), TOPIC_ROOT)
+    await connection.close()
+
+
+@pytest.fixture
+def broker(session_broker: BrokerForTests) -> BrokerForTests:
+    """The session's broker with the stream and its consumer as new."""
+    asyncio.run(_empty_stream(session_broker))
+    return session_broker
+
+
+@pytest.fixture(scope="session")
+def session_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    folder = tmp_path_factory.mktemp("database")
+    server = Postgres(folder / "pg", folder / "password", free_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database(session_database: Postgres) -> Iterator[str]:
+    """The DSN of an empty database, dropped after the test with whatever is connected."""
+    name = f"test_{secrets.token_hex(6)}"
+    identifier = sql.Identifier(name)
+    with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+    yield session_database.dsn(name)
+    with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
