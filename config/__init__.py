@@ -1,0 +1,7 @@
+"""YAML for stores: models, an annotated example, references made from them. `load` is the way in."""
+
+from config.faults import ConfigError, Fault
+from config.loading import load
+from config.store import Epoch, Hq, Listener, StoreConfig
+
+__all__ = ["ConfigError", "Epoch", "Fault", "Hq", "Listener", "StoreConfig", "load"]

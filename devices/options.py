@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from datetime import time
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError("must be an IANA time zone such as Asia/Shanghai")
+        near = get_close_matches(name, available_timezones(), n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"must be an IANA time zone such as Asia/Shanghai{hint}")
     return name
 
 
+def _clock_text(value: object) -> object:
+    """A bare number would be taken as seconds since midnight, and an offset would contradict the zone."""
+    if isinstance(value, int | float) or (isinstance(value, time) and value.tzinfo):
+        raise ValueError("must be a local time of day such as 05:30")
+    return value
+
+
+LocalTime = Annotated[time, BeforeValidator(_clock_text), AfterValidator(_clock_text)]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 
@@ -28,7 +39,7 @@ class Options(BaseModel):
     id: Name = Field(description="name of the device in records, logs and heartbeats")
     driver: str = Field(description="which driver reads it; `edge-agent drivers` lists them")
     timezone: TimeZone | None = Field(None, description="IANA zone of the device's clock; the store's by default")
-    business_day_start: time | None = Field(None, description="local time at which its business day changes")
+    business_day_start: LocalTime | None = Field(None, description="local time at which its business day changes")
 
     @property
     def zone(self) -> ZoneInfo | None:

@@ -1,0 +1,84 @@
+"""What a store's YAML may say. Frozen; unknown keys are refused; units stand in the names.
+
+Every description here is read by people: `edge-agent check` quotes it, the reference in docs/ is made of it.
+"""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from config.device import Device
+from config.fields import BrokerUrl, Currency, IpAddress, TopicRoot, broker_address
+from devices.options import LocalTime, Name, TimeZone
+
+
+class Settings(BaseModel):
+    """A part of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Hq(Settings):
+    """How headquarters is reached, and the keys by which both sides know each other."""
+
+    brokers: tuple[BrokerUrl, ...] = Field(
+        min_length=1, description="brokers in the order they are tried, mqtts://host:port"
+    )
+    topic_root: TopicRoot = Field(default="se", description="first levels of every topic, as HQ's broker grants them")
+    ca_file: Path = Field(description="certificates (PEM) that may vouch for the broker")
+    cert_file: Path = Field(description="the box's TLS certificate (PEM)")
+    key_file: Path = Field(description="private key (PEM) of the box's TLS certificate")
+    box_key_file: Path = Field(description="the box's Ed25519 private key (PEM), which signs epochs and heartbeats")
+    root_key_file: Path = Field(description="HQ's root public key (PEM), by which receipts are believed")
+    recipients: tuple[Path, ...] = Field(
+        min_length=1, description="public keys that can open records: HQ's sealing key, the escrow key"
+    )
+    pseudonym_key_file: Path = Field(description="key that turns people's names and numbers into pseudonyms")
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Host and port of each broker."""
+        return tuple(map(broker_address, self.brokers))
+
+
+class Listener(Settings):
+    """Where devices that push over HTTP reach the agent. Opened only when a device pushes."""
+
+    address: IpAddress = Field(
+        default="127.0.0.1", description="IP address of this machine to listen on; 0.0.0.0 is every one"
+    )
+    port: int = Field(default=8640, ge=0, le=65535, description="TCP port; 0 takes any free one")
+
+
+class Epoch(Settings):
+    """How long one sealing key is used."""
+
+    max_age_s: int = Field(
+        default=3600, ge=60, le=3600, description="seconds until a new key is drawn and the old one dropped"
+    )
+
+
+class StoreConfig(Settings):
+    """One store's mini-PC. Made by `config.load`, which also makes paths absolute and refuses repeated device ids."""
+
+    store: Name = Field(description="name of the store in topics, records and at HQ")
+    box: Name = Field(description="name of this mini-PC; a replacement gets another")
+    timezone: TimeZone = Field(default="Asia/Shanghai", description="IANA zone of the store")
+    currency: Currency = Field(default="CNY", description="ISO 4217 code, for sources that do not name theirs")
+    business_day_start: LocalTime = Field(default=time(0), description="local time at which the business day changes")
+    data_dir: Path = Field(description="folder of the buffer; the agent's alone, on a disk that survives a restart")
+    hq: Hq = Field(description="how headquarters is reached")
+    listener: Listener = Field(default=Listener(), description="where devices push to")
+    heartbeat_interval_s: int = Field(default=60, ge=1, le=900, description="seconds between heartbeats")
+    epoch: Epoch = Field(default=Epoch(), description="sealing keys")
+    devices: tuple[Device, ...] = Field(
+        default=(), description="the store's devices; each is a driver with its options"
+    )
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
