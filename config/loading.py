@@ -67,12 +67,13 @@ def _content(path: Path) -> bytes:
 
 
 def _validated(file: str, document: Document, root: yaml.Node) -> StoreConfig:
-    found = list(findings(document))
+    refused = list(findings(document))
+    found = list({(item.line, item.message): item for item in reversed(refused)}.values())
     data = plain(root)
     try:
         config = StoreConfig.model_validate(data)
     except ValidationError as error:
-        found += _unseen(found, _complaints(error, root, data))
+        found += _unseen(refused, _complaints(error, root, data))
     if found:
         found.sort(key=lambda item: (item.line, dotted(item.path)))
         raise ConfigError([Fault(file, item.line, dotted(item.path), item.message) for item in found])

@@ -8,7 +8,7 @@ import yaml
 _SENTENCES = (
     (
         "mapping values are not allowed",
-        "a second `: ` on the line, or a wrong indentation; quote a text with `: `",
+        "a second `: ` on the line or a wrong indentation; quote a text with `: `",
         False,
     ),
     ("could not find expected ':'", "neither `key: value` nor a list item; is a colon missing?", True),
