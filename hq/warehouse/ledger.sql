@@ -109,7 +109,8 @@ CREATE TABLE set_aside (
     PRIMARY KEY (stream, epoch, lane, seq)
 );
 
--- The last of every box. state: online, or offline when its last will came.
+-- The last of every box. state: online, or offline when its last will came; full_body: the last full one's body, which
+-- names devices, disk and memory as small ones do not.
 CREATE TABLE heartbeat (
     store       text NOT NULL,
     box         text NOT NULL,
@@ -119,6 +120,7 @@ CREATE TABLE heartbeat (
     seq         bigint NOT NULL,
     state       text NOT NULL CHECK (state IN ('online', 'offline')),
     body        jsonb NOT NULL,
+    full_body   jsonb,
     PRIMARY KEY (store, box)
 );
 
