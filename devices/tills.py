@@ -1,0 +1,25 @@
+"""What the drivers of tills share: the till's clock, its business day, and how much raw input is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from devices.driver import Context
+
+RAW_LIMIT = 4096
+"""Bytes of the input kept with what is set aside."""
+
+OLDEST, NEWEST = 1970, 9998
+
+
+def as_utc(told: datetime, context: Context) -> datetime:
+    """The instant that a till told; without an offset it is the till's wall clock. `ValueError` outside 1970-9998."""
+    if not OLDEST <= told.year <= NEWEST:
+        raise ValueError("its year is no year of a till")
+    return (told if told.tzinfo else told.replace(tzinfo=context.timezone)).astimezone(UTC)
+
+
+def business_day(at: datetime, context: Context) -> date:
+    """The day to which the till's books count that instant."""
+    start = context.business_day_start
+    return (at.astimezone(context.timezone) - timedelta(hours=start.hour, minutes=start.minute)).date()
