@@ -1,0 +1,60 @@
+"""Tables and pragmas of the buffer file; the reasons stand in the package's docstring."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import sqlite_utils
+
+VERSION = 1
+PAGE = 4096
+
+PRAGMAS = (
+    f"PRAGMA page_size={PAGE}",
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA wal_autocheckpoint=1000",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA secure_delete=OFF",
+    "PRAGMA cache_size=-4096",
+)
+
+_TABLES = """
+CREATE TABLE stream (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), stream BLOB NOT NULL, previous BLOB,
+                     store TEXT NOT NULL, box TEXT NOT NULL, secret BLOB NOT NULL);
+CREATE TABLE lane (lane INTEGER PRIMARY KEY, next INTEGER NOT NULL, cut INTEGER NOT NULL);
+CREATE TABLE epoch (ordinal INTEGER PRIMARY KEY, epoch BLOB NOT NULL UNIQUE, digest BLOB NOT NULL,
+                    receipted INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE header_a (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
+CREATE TABLE header_b (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
+CREATE TABLE header_c (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
+CREATE TABLE journal (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, type INTEGER NOT NULL,
+                      dictionary INTEGER NOT NULL, sealed BLOB NOT NULL);
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,
+                     epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, oldest_us INTEGER NOT NULL,
+                     size INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE state (device TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (device, key))
+    WITHOUT ROWID;
+CREATE TABLE seen (device TEXT NOT NULL, identity BLOB NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (device, identity))
+    WITHOUT ROWID;
+CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO lane VALUES (0, 1, 1), (1, 1, 1), (2, 1, 1);
+INSERT INTO fact VALUES ('transaction', 0);
+"""
+
+
+class NewerFormat(Exception):
+    """The file was written by a later release."""
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Sets the pragmas and brings the tables to this release's version."""
+    for pragma in PRAGMAS:
+        connection.execute(pragma).fetchall()
+    database = sqlite_utils.Database(connection)
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise NewerFormat(f"the buffer has format {version}, this release knows {VERSION}: install a newer release")
+    if not database.table_names():
+        connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={VERSION};COMMIT;")

@@ -1,0 +1,74 @@
+"""What changes in the buffer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from records import Lane
+
+_LANE = 56
+
+
+def row_id(lane: Lane, seq: int) -> int:
+    """The journal id of a number in a lane."""
+    return (lane << _LANE) | seq
+
+
+def lane_seq(id_: int) -> tuple[Lane, int]:
+    """Lane and number of a journal id."""
+    return Lane(id_ >> _LANE), id_ & ((1 << _LANE) - 1)
+
+
+class JournalRow(NamedTuple):
+    """A sealed row. epoch: the epoch's ordinal in this file."""
+
+    lane: Lane
+    seq: int
+    epoch: int
+    type_id: int
+    dictionary: int
+    sealed: bytes
+
+
+class NewEpoch(NamedTuple):
+    """An epoch's header, to be kept before its first row."""
+
+    ordinal: int
+    epoch: bytes
+    header: bytes
+    digest: bytes
+
+
+class Batch(NamedTuple):
+    """A cut batch: takes the place of journal rows `first` to `last`. oldest_us: time of its oldest record."""
+
+    digest: bytes
+    lane: Lane
+    epoch: int
+    first: int
+    last: int
+    oldest_us: int
+    payload: bytes
+
+
+class Transaction(NamedTuple):
+    """One commit.
+
+    number: counts transactions for ever, so that after an error one can see whether it is there
+    next: the next number of each lane that got rows
+    state: (device, key) → value, None forgets
+    seen: (device, keyed hash of a source identity, day)
+    left: batches and headers whose receipt came, by the first 16 bytes of their digest
+    facts: small counters by name
+    """
+
+    number: int
+    rows: Sequence[JournalRow] = ()
+    next: Mapping[Lane, int] = {}
+    state: Mapping[tuple[str, str], bytes | None] = {}
+    seen: Sequence[tuple[str, bytes, int]] = ()
+    epoch: NewEpoch | None = None
+    batches: Sequence[Batch] = ()
+    left: Sequence[bytes] = ()
+    facts: Mapping[str, int] = {}

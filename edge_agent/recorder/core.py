@@ -1,0 +1,352 @@
+"""The recorder's state machine: events in, effects out. No disk, no thread, no clock.
+
+    Start ──▶ Commit(epoch, stream.open) ──▶ Committed
+    Accept* , Flush ──▶ Commit(rows) ──▶ Committed ──▶ Confirm(tickets)
+                           │ Reopened (after any error: what does the file say?)
+                           ├─ it is there ──▶ Confirm
+                           └─ it is not ────▶ Commit, the same transaction with the same numbers
+    Tick ──▶ Commit(new epoch) when the epoch is old; Cut(lane) when a lane should be cut
+    CutDone ──▶ Commit(batch)          Receipted ──▶ Commit(left)
+
+One transaction is under way at a time.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Literal, NamedTuple
+
+from cloud_sync.seal.dictionary import CURRENT, Zstd
+from cloud_sync.seal.epoch_key import EpochKey
+from cloud_sync.wire import batch as wire_batch
+from edge_agent.buffer.store import StreamIdentity, View
+from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction
+from edge_agent.clock import Now
+from edge_agent.recorder.epochs import Seal
+from records import Lane, Record, to_wire, type_of
+from records.types import Quarantine, StreamOpen
+
+Reason = Literal["new", "salvaged", "restored", "forked", "re-imaged"]
+MAX_SEALS = 2**24
+CLOSING_S = 60.0
+
+
+class Policy(NamedTuple):
+    """When epochs end and batches are cut.
+
+    epoch_s: age at which an epoch ends; full: rows that make a batch worth cutting while the link is busy or down;
+    linger_s: how long a live record may wait for company
+    """
+
+    epoch_s: float = 3600.0
+    full: int = 1500
+    linger_s: float = 0.05
+
+
+class Accept(NamedTuple):
+    """Cleaned records of one source event batch, in order, and what commits with them.
+
+    ticket: whatever tells the caller that it is done
+    identities: (device, keyed hash) or None, one a record; known: those accepted in an earlier transaction
+    """
+
+    ticket: object
+    records: Sequence[Record]
+    identities: Sequence[tuple[str, bytes] | None]
+    state: Mapping[tuple[str, str], bytes | None]
+    known: frozenset[tuple[str, bytes]]
+
+
+class Flush(NamedTuple):
+    """Nothing more is at hand: commit what is there."""
+
+
+class Committed(NamedTuple):
+    """The transaction is on disk."""
+
+
+class Reopened(NamedTuple):
+    """A commit failed; the file was reopened and says this."""
+
+    view: View
+
+
+class Tick(NamedTuple):
+    """Time passed. hungry: few batches wait for their receipt, so that a small one is worth cutting."""
+
+    hungry: bool
+
+
+class CutDone(NamedTuple):
+    """A batch was made of the rows at the front of its lane."""
+
+    batch: Batch
+
+
+class CutFailed(NamedTuple):
+    """The rows could not be read; the file is being reopened."""
+
+
+class Receipted(NamedTuple):
+    """HQ has these: the first 16 bytes of each digest."""
+
+    prefixes: tuple[bytes, ...]
+
+
+class Remember(NamedTuple):
+    """A counter to keep."""
+
+    name: str
+    value: int
+
+
+Event = Accept | Flush | Committed | Reopened | Tick | CutDone | CutFailed | Receipted | Remember
+
+
+class Commit(NamedTuple):
+    transaction: Transaction
+
+
+class Confirm(NamedTuple):
+    tickets: list[object]
+
+
+class Cut(NamedTuple):
+    """Make a batch of the rows at the front of this lane."""
+
+    lane: Lane
+
+
+Effect = Commit | Confirm | Cut
+
+
+@dataclass
+class OpenEpoch:
+    """An epoch whose key is held.
+
+    first: the next number of each lane when it opened; last: the highest it gave
+    until: when the key is dropped, cut or not; None while it is the current one
+    """
+
+    ordinal: int
+    key: EpochKey
+    opened: float
+    first: dict[Lane, int]
+    seals: int = 0
+    last: dict[Lane, int] = field(default_factory=dict)
+    until: float | None = None
+
+
+class Recorder:
+    """See the module's docstring. Give it `start()` first, then events."""
+
+    def __init__(self, identity: StreamIdentity, view: View, seal: Seal, policy: Policy) -> None:
+        self.identity = identity
+        self.next = dict(view.next)
+        self.cut = dict(view.cut)
+        self.accepted = {lane: following - 1 for lane, following in view.next.items()}
+        self._seal = seal
+        self._policy = policy
+        self._zstd = Zstd()
+        self._number = view.transaction
+        self._epochs: dict[int, OpenEpoch] = {}
+        self._newest = view.epoch or (0, bytes(16))
+        self._pending = _Pending()
+        self._flying: Transaction | None = None
+        self._tickets: list[object] = []
+        self._cutting: Lane | None = None
+        self._waits_since = dict.fromkeys(Lane, 0.0)
+
+    def start(self, now: Now, reason: Reason | None) -> list[Effect]:
+        """Opens the first epoch of this life. reason: why the stream is new, None when it goes on."""
+        epoch = self._open_epoch(now)
+        if reason is not None:
+            previous = self.identity.previous
+            said = StreamOpen(self.identity.store, self.identity.box, reason, previous.hex() if previous else None)
+            self._take(Record("agent", now.wall, said, int(now.mono * 1000), now.quality), now)
+        return self._commit(epoch=epoch)
+
+    def key(self, ordinal: int) -> EpochKey | None:
+        """The key of an epoch, None once it is dropped."""
+        held = self._epochs.get(ordinal)
+        return held.key if held else None
+
+    @property
+    def epoch(self) -> bytes:
+        """The current epoch's id."""
+        return self._newest[1]
+
+    @property
+    def uncut(self) -> bool:
+        """Whether rows wait in the journal."""
+        return any(self.cut[lane] < self.next[lane] for lane in Lane)
+
+    @property
+    def oldest_ordinal(self) -> int:
+        """Epochs before this one take no more rows."""
+        return min(self._epochs)
+
+    def identity_key(self, device: str, identity: str) -> tuple[str, bytes]:
+        """A source identity as it is kept: the device and a keyed hash."""
+        return device, hmac.digest(self.identity.secret, f"{device}\0{identity}".encode(), sha256)[:16]
+
+    def step(self, event: Event, now: Now) -> list[Effect]:
+        """What to do about an event."""
+        match event:
+            case Accept():
+                self._accept(event, now)
+                return []
+            case Flush():
+                return self._flush()
+            case Committed():
+                return self._committed()
+            case Reopened(view):
+                return self._reopened(view)
+            case Tick(hungry):
+                return self._tick(now, hungry)
+            case CutDone(batch):
+                self._pending.batches.append(batch)
+                return self._flush()
+            case CutFailed():
+                self._cutting = None
+                return []
+            case Receipted(prefixes):
+                self._pending.left.extend(prefixes)
+                return self._flush()
+            case Remember(name, value):
+                self._pending.facts[name] = value
+                return self._flush()
+
+    # --- accepting -------------------------------------------------------------------------------------------------
+
+    def _accept(self, event: Accept, now: Now) -> None:
+        for record, identity in zip(event.records, event.identities, strict=True):
+            if identity is not None:
+                if identity in event.known or identity in self._pending.identities:
+                    continue
+                self._pending.identities[identity] = now.wall.date().toordinal()
+            self._take(record, now)
+        self._pending.state.update(event.state)
+        self._pending.tickets.append(event.ticket)
+
+    def _take(self, record: Record, now: Now) -> None:
+        kind = type_of(record.data)
+        plain = to_wire(record)
+        if len(plain) > wire_batch.MAX_RECORD:
+            record = _too_large(record, kind.name, len(plain))
+            kind, plain = type_of(record.data), to_wire(record)
+        lane, epoch = kind.lane, self._epochs[self._newest[0]]
+        seq = self.next[lane]
+        sealed = epoch.key.seal_row(lane, seq, kind.id, self._zstd.record(plain), self._seal.random)
+        self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed))
+        if self.cut[lane] == seq:
+            self._waits_since[lane] = now.mono
+        self.next[lane] = seq + 1
+        epoch.seals += 1
+        epoch.last[lane] = seq
+
+    # --- committing ------------------------------------------------------------------------------------------------
+
+    def _flush(self) -> list[Effect]:
+        return self._commit() if self._pending and self._flying is None else []
+
+    def _commit(self, epoch: NewEpoch | None = None) -> list[Effect]:
+        pending, self._pending = self._pending, _Pending()
+        self._number += 1
+        self._tickets = pending.tickets
+        self._flying = Transaction(
+            self._number,
+            pending.rows,
+            {row.lane: row.seq + 1 for row in pending.rows},
+            pending.state,
+            [(device, identity, day) for (device, identity), day in pending.identities.items()],
+            epoch,
+            pending.batches,
+            pending.left,
+            pending.facts,
+        )
+        return [Commit(self._flying)]
+
+    def _committed(self) -> list[Effect]:
+        flown, self._flying = self._flying, None
+        if flown is not None:
+            self.accepted |= {lane: following - 1 for lane, following in flown.next.items()}
+            for batch in flown.batches:
+                self.cut[batch.lane] = batch.last + 1
+                self._cutting = None
+        tickets, self._tickets = self._tickets, []
+        return [Confirm(tickets), *self._flush()]
+
+    def _reopened(self, view: View) -> list[Effect]:
+        if self._flying is None:
+            return []
+        if view.transaction >= self._flying.number:
+            return self._committed()
+        return [Commit(self._flying)]
+
+    # --- epochs and batches ----------------------------------------------------------------------------------------
+
+    def _open_epoch(self, now: Now) -> NewEpoch:
+        ordinal, previous = self._newest[0] + 1, self._newest[1]
+        key, header = self._seal.open_epoch(self.identity.stream, previous, self.next, now.wall)
+        for older in self._epochs.values():
+            older.until = older.until or now.mono + CLOSING_S
+        self._epochs[ordinal] = OpenEpoch(ordinal, key, now.mono, dict(self.next))
+        self._newest = (ordinal, header.identity.epoch)
+        return NewEpoch(ordinal, header.identity.epoch, header.raw, wire_batch.digest(header.raw))
+
+    def _tick(self, now: Now, hungry: bool) -> list[Effect]:
+        if self._flying is not None:
+            return []
+        self._drop_keys(now)
+        current = self._epochs[self._newest[0]]
+        if now.mono - current.opened >= self._policy.epoch_s or current.seals >= MAX_SEALS:
+            return self._commit(epoch=self._open_epoch(now))
+        return self._flush() or self._next_cut(now, hungry)
+
+    def _drop_keys(self, now: Now) -> None:
+        """Forgets the keys of ended epochs: at once when everything is cut, at the deadline in any case."""
+        for ordinal, epoch in list(self._epochs.items()):
+            if epoch.until is None:
+                continue
+            done = all(self.cut[lane] > last for lane, last in epoch.last.items())
+            if done or now.mono >= epoch.until:
+                del self._epochs[ordinal]
+
+    def _next_cut(self, now: Now, hungry: bool) -> list[Effect]:
+        if self._cutting is not None:
+            return []
+        first = self._epochs[self._newest[0]].first
+        for lane in Lane:
+            rows = self.next[lane] - self.cut[lane]
+            live = hungry and now.mono - self._waits_since[lane] >= self._policy.linger_s
+            if rows and (live or rows >= self._policy.full or self.cut[lane] < first[lane]):
+                self._cutting = lane
+                return [Cut(lane)]
+        return []
+
+
+@dataclass
+class _Pending:
+    """What the next transaction will hold."""
+
+    rows: list[JournalRow] = field(default_factory=list)
+    state: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    identities: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
+    left: list[bytes] = field(default_factory=list)
+    facts: dict[str, int] = field(default_factory=dict)
+    tickets: list[object] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.rows, self.state, self.batches, self.left, self.facts, self.tickets))
+
+
+def _too_large(record: Record, name: str, size: int) -> Record:
+    """What is kept of a record that no batch could carry."""
+    reason = f"a {name} of {size} bytes is larger than the {wire_batch.MAX_RECORD} a record may have"
+    said = Quarantine(device=record.device, reason=reason)
+    return Record(record.device, record.at, said, record.mono_ms, record.clock)

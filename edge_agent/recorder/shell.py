@@ -1,0 +1,265 @@
+"""The recorder's threads: one that alone touches the buffer, one that compresses and seals batches.
+
+Everybody else talks to them through `Desk`: submit records, ask the buffer something, tell what HQ said.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from cloud_sync.seal.dictionary import Zstd
+from cloud_sync.uplink.parcel import Parcel
+from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
+from edge_agent.buffer.store import Waiting
+from edge_agent.clock import Clock
+from edge_agent.recorder import core
+from edge_agent.recorder.core import Accept, Commit, Confirm, Cut, CutDone, CutFailed, Effect, Event, Recorder
+from edge_agent.recorder.cutting import ROWS, Piece, cut
+from edge_agent.recorder.epochs import Seal
+from records import Lane, Record
+
+GROUP = 256
+QUEUE = 4096
+TICK_S = 0.05
+LIVE = 64
+LAST_CUTS_S = 5.0
+SEEN_DAYS = 8
+_RETRY_S = (0.1, 0.5, 1.0, 5.0)
+T = TypeVar("T")
+
+
+class Submission(NamedTuple):
+    """Cleaned records of one read, their source identities, and the driver's state that commits with them."""
+
+    device: str
+    records: Sequence[Record]
+    identities: Sequence[str | None]
+    state: Mapping[str, bytes | None]
+
+
+class Status(NamedTuple):
+    """What the buffer holds, for the heartbeat. accepted, cut: the highest numbers of each lane."""
+
+    stream: bytes
+    epoch: bytes
+    accepted: dict[Lane, int]
+    cut: dict[Lane, int]
+    waiting: dict[Lane, Waiting]
+    bytes: int
+
+
+class _Submitted(NamedTuple):
+    submission: Submission
+    done: Future[None]
+
+
+class _Asked(NamedTuple):
+    question: Callable[[Buffer], None]
+
+
+class Desk:
+    """The door to the recorder for every other thread. Blocks while the recorder is behind."""
+
+    def __init__(self) -> None:
+        self.jobs: queue.Queue[_Submitted | _Asked | Event] = queue.Queue(QUEUE)
+        self.on_cut: Callable[[], None] = lambda: None
+
+    def submit(self, submission: Submission) -> Future[None]:
+        """Hands records over; the future is done once they are on disk."""
+        done: Future[None] = Future()
+        self.jobs.put(_Submitted(submission, done))
+        return done
+
+    def ask(self, question: Callable[[Buffer], T]) -> T:
+        """What the buffer answers; `BufferError` when it could not."""
+        answer: Future[T] = Future()
+
+        def job(buffer: Buffer) -> None:
+            try:
+                answer.set_result(question(buffer))
+            except BufferError as fault:
+                answer.set_exception(fault)
+                raise
+
+        self.jobs.put(_Asked(job))
+        return answer.result()
+
+    def tell(self, event: Event) -> None:
+        self.jobs.put(event)
+
+    # --- the uplink's outbox -----------------------------------------------------------------------------------------
+
+    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        return self.ask(lambda buffer: buffer.parcels(skip, limit))
+
+    def headers(self, epochs: list[bytes]) -> list[Parcel]:
+        return self.ask(lambda buffer: buffer.headers(epochs))
+
+    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
+        self.tell(core.Receipted(prefixes))
+
+    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:  # noqa: ARG002 (the log names it where it came in)
+        """HQ keeps them as dead letters: they leave like what has a receipt."""
+        self.tell(core.Receipted(prefixes))
+
+
+class RecorderThread:
+    """Owns the buffer: `run` until `stop`, then everything at hand is committed and cut and the file is closed."""
+
+    def __init__(self, path: Path, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal) -> None:
+        self._path = path
+        self._buffer = opened
+        self._recorder = recorder
+        self._desk = desk
+        self._clock = clock
+        self._seal = seal
+        self._cuts: queue.Queue[Piece | None] = queue.Queue()
+        self._stopping = threading.Event()
+        self._forgotten_on = 0
+        self._left: deque[_Submitted | _Asked | Event] = deque()
+        self.beats = 0
+
+    def start(self, reason: core.Reason | None) -> None:
+        """Commits the first epoch, so that a caller knows that the buffer works."""
+        self._do(self._recorder.start(self._clock.now(), reason))
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        cutter = threading.Thread(target=self._cut_loop, name="cutter", daemon=True)
+        cutter.start()
+        while not self._stopping.is_set() or not self._desk.jobs.empty() or self._left:
+            self._turn()
+        self._cut_the_rest()
+        self._cuts.put(None)
+        cutter.join()
+        self._buffer.close()
+
+    def status(self) -> Status:
+        """Asked through the desk from another thread."""
+        recorder = self._recorder
+        return self._desk.ask(
+            lambda buffer: Status(
+                recorder.identity.stream,
+                recorder.epoch,
+                dict(recorder.accepted),
+                {lane: recorder.cut[lane] - 1 for lane in Lane},
+                {lane: buffer.waiting(lane) for lane in Lane},
+                sum(file.stat().st_size for file in self._path.parent.glob(self._path.name + "*")),
+            )
+        )
+
+    def _turn(self) -> None:
+        """Takes what is at hand, commits it as one group, looks what is due."""
+        self.beats += 1
+        self._gather()
+        try:
+            while self._left:
+                self._take()
+            self._step(core.Flush())
+            self._step(core.Tick(self._buffer.batches(LIVE) < LIVE))
+            self._forget()
+        except BufferDamaged:
+            raise
+        except BufferError:
+            self._reopen()
+
+    def _gather(self) -> None:
+        """Waits for a job, then takes the others that are there, up to a group."""
+        try:
+            self._left.append(self._desk.jobs.get(timeout=TICK_S))
+            while len(self._left) < GROUP:
+                self._left.append(self._desk.jobs.get_nowait())
+        except queue.Empty:
+            return
+
+    def _take(self) -> None:
+        """One job. A submission whose look-up fails stays: it is taken again once the file is reopened."""
+        job = self._left[0]
+        event = self._accept(job) if isinstance(job, _Submitted) else job
+        self._left.popleft()
+        if isinstance(event, _Asked):
+            event.question(self._buffer)
+        else:
+            self._step(event)
+
+    def _accept(self, job: _Submitted) -> Accept:
+        submission = job.submission
+        keys = [
+            None if identity is None else self._recorder.identity_key(submission.device, identity)
+            for identity in submission.identities
+        ]
+        known = self._buffer.seen(key for key in keys if key is not None)
+        state = {(submission.device, key): value for key, value in submission.state.items()}
+        return Accept(job.done, submission.records, keys, state, known)
+
+    def _step(self, event: Event) -> None:
+        self._do(self._recorder.step(event, self._clock.now()))
+
+    def _do(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Commit(transaction):
+                    self._commit(transaction)
+                case Confirm(tickets):
+                    for done in tickets:
+                        if isinstance(done, Future):
+                            done.set_result(None)
+                case Cut(lane):
+                    self._hand_to_cutter(lane)
+
+    def _commit(self, transaction: Transaction) -> None:
+        self._buffer.apply(transaction)
+        if transaction.batches or transaction.epoch:
+            self._desk.on_cut()
+        self._step(core.Committed())
+
+    def _reopen(self) -> None:
+        """An error says nothing about what the disk has: read it again, and go on from there."""
+        waits = iter(_RETRY_S)
+        while True:
+            try:
+                self._buffer.close()
+                self._buffer = Buffer(self._path)
+                self._step(core.Reopened(self._buffer.view()))
+                break
+            except BufferDamaged:
+                raise
+            except BufferError:
+                if self._stopping.wait(next(waits, _RETRY_S[-1])):
+                    raise
+
+    def _hand_to_cutter(self, lane: Lane) -> None:
+        try:
+            rows = self._buffer.rows(lane, ROWS)
+            epoch = self._buffer.epoch(rows[0].epoch)
+        except BufferError:
+            self._step(CutFailed())
+            raise
+        self._cuts.put(Piece(rows, epoch, self._recorder.key(rows[0].epoch)))
+
+    def _cut_the_rest(self) -> None:
+        """At a clean end the epoch's key is still here: what it sealed leaves the journal as batches."""
+        until = self._clock.now().mono + LAST_CUTS_S
+        while self._recorder.uncut and self._clock.now().mono < until:
+            self._turn()
+
+    def _cut_loop(self) -> None:
+        zstd = Zstd()
+        while (piece := self._cuts.get()) is not None:
+            self._desk.tell(CutDone(cut(piece, zstd, self._seal.random, self._clock.now())))
+
+    def _forget(self) -> None:
+        """Once an hour of the day: headers and identities that nothing needs any more."""
+        now = self._clock.now().wall
+        hour = now.date().toordinal() * 24 + now.hour
+        if hour != self._forgotten_on:
+            self._forgotten_on = hour
+            self._buffer.forget(self._recorder.oldest_ordinal, now.date().toordinal() - SEEN_DAYS)
