@@ -1,0 +1,59 @@
+"""What the uplink needs from outside: a clock, a link, the store's disk, and the agent."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from cloud_sync.uplink.messages import Parcel
+from cloud_sync.wire.downlink import Kind, Order
+from cloud_sync.wire.topics import Up
+
+
+class Clock(Protocol):
+    """monotonic: seconds; wall_us: microseconds since the Unix epoch."""
+
+    def monotonic(self) -> float: ...
+
+    def wall_us(self) -> int: ...
+
+
+class Link(Protocol):
+    """A way to the broker. Nothing here waits for the network; what happens comes as events."""
+
+    def connect(self, session: int, broker: int) -> None:
+        """Begins a session; `LinkUp` or `LinkDown` follows."""
+
+    def publish(self, what: Up, payload: bytes) -> None:
+        """Hands over at QoS 1; where that fails, it is as if the network had lost it."""
+
+    def close(self) -> None:
+        """Ends the session if there is one; nothing follows."""
+
+
+class Outbox(Protocol):
+    """The parcels on the store's disk. Every call waits for the thread that owns the disk."""
+
+    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        """At most `limit` without receipt and not in `skip`: headers first, then the vital lane, oldest first."""
+
+    def headers(self, epochs: list[bytes]) -> list[Parcel]:
+        """The headers of these epochs that exist, receipted or not."""
+
+    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
+        """HQ has committed them. Prefixes that are not of this disk are ignored."""
+
+    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:
+        """HQ will never store them. Prefixes that are not of this disk are ignored."""
+
+
+class Agent(Protocol):
+    """Who obeys HQ. Every message was proven to be HQ's; one may come again and again."""
+
+    def remember_lowest(self, serial: int) -> None:
+        """Keep it durably: `Pin.lowest` of the next start."""
+
+    def resend_wanted(self, ranges: tuple[tuple[bytes, bytes, int, int, int], ...]) -> None:
+        """HQ misses these numbers: (stream, epoch, lane, first, last)."""
+
+    def ordered(self, kind: Kind, order: Order) -> None:
+        """A command or a configuration, to be obeyed only where (generation, counter) rises."""

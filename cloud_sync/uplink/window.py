@@ -1,0 +1,108 @@
+"""What is in flight without a receipt, and when it is sent again.
+
+Never more than `Settings.parcels` and `Settings.bytes`. Some places are kept for headers: HQ cannot open a batch whose
+header it lacks, so a window full of such batches must still let the header pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+from random import Random
+
+from cloud_sync.uplink.messages import Parcel
+from cloud_sync.uplink.settings import Settings
+from cloud_sync.wire.topics import Up
+
+HASTE_S = 2.0
+
+
+@dataclass(slots=True)
+class _Flight:
+    parcel: Parcel
+    sent: float
+    due: float
+    tries: int = 1
+
+
+class Window:
+    """Parcels in flight, by the prefix of their digest. Times are monotonic seconds."""
+
+    def __init__(self, settings: Settings, random: Random) -> None:
+        self._settings = settings
+        self._random = random
+        self._flights: dict[bytes, _Flight] = {}
+        self._ask_at = 0.0
+        self.bytes = 0
+        self.resends = 0
+
+    def __len__(self) -> int:
+        return len(self._flights)
+
+    def __contains__(self, parcel: Parcel) -> bool:
+        return parcel.prefix in self._flights
+
+    def digests(self) -> set[bytes]:
+        return {flight.parcel.digest for flight in self._flights.values()}
+
+    def room(self) -> int:
+        """How many more batches may join."""
+        return max(0, self._settings.batch_parcels - len(self))
+
+    def fits(self, parcel: Parcel) -> bool:
+        size = self.bytes + len(parcel.payload)
+        if parcel.what is Up.EPOCH:
+            return len(self) < self._settings.parcels and size <= self._settings.bytes
+        return self.room() > 0 and size <= self._settings.batch_bytes
+
+    def add(self, parcel: Parcel, now: float) -> None:
+        """It goes out for the first time."""
+        self._flights[parcel.prefix] = _Flight(parcel, now, now + self._wait(1))
+        self.bytes += len(parcel.payload)
+
+    def settle(self, prefixes: Iterable[bytes]) -> None:
+        """HQ has spoken of these; unknown ones change nothing."""
+        for prefix in prefixes:
+            if flight := self._flights.pop(prefix, None):
+                self.bytes -= len(flight.parcel.payload)
+
+    def clear(self) -> None:
+        """The link broke: the disk has it all, and gives it again."""
+        self.resends += len(self)
+        self._flights.clear()
+        self.bytes = 0
+
+    def hasten(self, parcel: Parcel, now: float) -> None:
+        """HQ asks for it: due now, unless it just went."""
+        flight = self._flights[parcel.prefix]
+        if now - flight.sent >= HASTE_S:
+            flight.due = now
+
+    def due(self, now: float, *, hushed: bool) -> list[Parcel]:
+        """What goes out again now, headers first. hushed: HQ says nothing, so one parcel asks for all, in turn."""
+        if hushed and now < self._ask_at:
+            return []
+        late = [flight for flight in self._flights.values() if flight.due <= now]
+        late.sort(key=lambda flight: (flight.parcel.what is not Up.EPOCH, flight.tries, len(flight.parcel.payload)))
+        if hushed and late:
+            late = [min(late, key=lambda flight: flight.tries)]
+            self._ask_at = now + self._jittered(self._settings.resend_cap_s)
+        for flight in late:
+            flight.tries += 1
+            flight.sent = now
+            flight.due = now + self._wait(flight.tries)
+        self.resends += len(late)
+        return [flight.parcel for flight in late]
+
+    def next_due(self, *, hushed: bool) -> float:
+        """When `due` has something, infinity when nothing is in flight."""
+        first = min((flight.due for flight in self._flights.values()), default=inf)
+        return max(first, self._ask_at) if hushed else first
+
+    def _wait(self, tries: int) -> float:
+        doublings = min(tries - 1, 30)
+        return self._jittered(min(self._settings.resend_cap_s, self._settings.resend_s * 2**doublings))
+
+    def _jittered(self, seconds: float) -> float:
+        return float(seconds * self._random.uniform(1.0, 1.5))
