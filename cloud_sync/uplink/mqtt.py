@@ -170,7 +170,7 @@ class _Session:
 
     def _on_message(self, _client: paho.Client, _data: object, message: paho.MQTTMessage) -> None:
         if not self._closed:
-            self._inbox.put(Downlink(message.payload, self._clock.wall_us()))
+            self._inbox.put(Downlink(bytes(message.payload), self._clock.wall_us()))
 
     def _on_disconnect(
         self,
