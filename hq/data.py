@@ -26,6 +26,10 @@ import msgspec
 PORTS = range(20_000, 32_000)  # below the kernel's range for outgoing connections, so that a restart finds them free
 
 
+class Failure(Exception):
+    """A command cannot do what was asked; the text says why and what to do."""
+
+
 class DataError(Exception):
     """The data directory cannot be used; the text says what to do."""
 
@@ -34,9 +38,11 @@ class Settings(msgspec.Struct, frozen=True):
     """What was chosen when the data directory was made.
 
     names: host names or addresses by which boxes reach the broker; the first goes into their configuration
+    host: address at which the broker listens for boxes and the console for people
     """
 
     names: tuple[str, ...]
+    host: str
     mqtt_port: int
     nats_port: int
     database_port: int
@@ -138,14 +144,19 @@ def write_private(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-def free_port() -> int:
-    """A TCP port that nothing listens on at 127.0.0.1 at this moment. Raises DataError."""
-    for port in random.SystemRandom().sample(PORTS, 200):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise DataError(f"no free port between {PORTS.start} and {PORTS.stop}; name ports with --mqtt-port, --console-port")
+def free_ports(count: int) -> list[int]:
+    """Different TCP ports that nothing listens on at 127.0.0.1 at this moment. Raises DataError."""
+    ports = [port for port in random.SystemRandom().sample(PORTS, 50 * count) if _is_free(port)]
+    if len(ports) < count:
+        raise DataError(f"no free ports between {PORTS.start} and {PORTS.stop}; end what listens there")
+    return ports[:count]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

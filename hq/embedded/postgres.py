@@ -17,6 +17,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import psycopg
 from psycopg import sql
@@ -64,6 +65,7 @@ class Postgres:
     directory: Path
     password_file: Path
     port: int
+    name: ClassVar[str] = "database"
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     @property
@@ -102,6 +104,7 @@ class Postgres:
         options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
         argv = [str(programs() / "postgres"), "-D", str(self.directory), "-p", str(self.port), *options]
         user = _server_user(self.directory)
+        private_directory(self.log.parent)
         self.process = process.start(argv, log=self.log, on_parent_death=signal.SIGINT, user=user)
         deadline = time.monotonic() + READY_S
         while self.process.poll() is None:

@@ -10,27 +10,31 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hq.data import Failure
+
 POLL_S = 0.02
 
 
-class StartError(Exception):
+class StartError(Failure):
     """A program did not come up; the text ends with what it said last."""
 
 
 def start(
-    argv: Sequence[str], *, log: Path, on_parent_death: signal.Signals, user: str | None
+    argv: Sequence[str], *, log: Path | None, on_parent_death: signal.Signals, user: str | None
 ) -> subprocess.Popen[bytes]:
-    """Starts `argv` in its own session, both outputs appended to `log` (0600).
+    """Starts `argv` in its own session.
 
+    log: a file to which both outputs are appended (0600); None: our own standard error
     user: the user to become (only root can); None stays what we are
     """
-    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = sys.stderr.fileno() if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return subprocess.Popen(
             [*wrapper(user), "--pdeathsig", on_parent_death.name.removeprefix("SIG"), "--", *argv],
@@ -40,7 +44,8 @@ def start(
             start_new_session=True,
         )
     finally:
-        os.close(output)
+        if log is not None:
+            os.close(output)
 
 
 def wrapper(user: str | None) -> list[str]:
@@ -90,6 +95,15 @@ def end_leftovers(program: str, argument: str, how: signal.Signals, timeout_s: f
             send(pid, signal.SIGKILL)
         time.sleep(POLL_S)
     return len(pids)
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether somebody takes TCP connections there."""
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def tail(log: Path, limit: int = 2000) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hq.data import free_port
+from hq.data import free_ports
 from hq.embedded.postgres import Postgres
 
 WAIT_S = 30
@@ -16,7 +16,7 @@ WAIT_S = 30
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Postgres]:
-    server = Postgres(tmp_path / "pg", tmp_path / "password", free_port())
+    server = Postgres(tmp_path / "pg", tmp_path / "password", *free_ports(1))
     yield server
     server.stop()
 

@@ -1,0 +1,22 @@
+"""One module a command: `add(commands)` declares its arguments, the work is imported when it runs."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, _SubParsersAction
+from pathlib import Path
+from typing import TypeAlias
+
+Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"
+
+DEFAULT_DATA = Path("/var/lib/store-edge-hq")
+
+
+def add_data(command: ArgumentParser) -> None:
+    """The `--data` of every command."""
+    command.add_argument(
+        "--data", type=_absolute, default=DEFAULT_DATA, metavar="DIR", help="headquarters' data directory (%(default)s)"
+    )
+
+
+def _absolute(text: str) -> Path:
+    return Path(text).resolve()
