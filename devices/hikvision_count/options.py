@@ -1,0 +1,23 @@
+"""Settings of `hikvision-count`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from devices.options import PushOptions
+
+
+class Options(PushOptions):
+    """A counting camera, or a recorder with several."""
+
+    statistics: Literal["auto", "realTime", "timeRange"] = Field(
+        "auto", description="which counts to take where a camera sends both; auto: timeRange once it has come"
+    )
+    times: Literal["offset", "wall-clock"] = Field(
+        "offset", description="wall-clock: ignore the offset in the camera's times and read them in timezone"
+    )
+    children: Literal["ignored", "added"] = Field(
+        "ignored", description="added: where childCounting is not yet part of the camera's count"
+    )
