@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, time
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -88,6 +88,7 @@ class Taken(NamedTuple):
     confirm: Callable[[], None] | None = None
 
 
+@runtime_checkable
 class Driver(Protocol):
     """A device that the agent reads: a port, a folder, a database."""
 
@@ -123,6 +124,7 @@ class Answer(NamedTuple):
     content_type: str = "text/plain"
 
 
+@runtime_checkable
 class Receiver(Protocol):
     """A device that pushes over HTTP to the agent's listener, under /push/<device id>."""
 

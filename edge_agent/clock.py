@@ -38,11 +38,19 @@ class SystemClock:
         self._asked = float("-inf")
 
     def now(self) -> Now:
-        mono = time.clock_gettime(time.CLOCK_BOOTTIME)
+        mono = self.monotonic()
         if mono - self._asked >= 1:
             self._asked = mono
             self._quality = self._ask()
         return Now(datetime.now(UTC), mono, self._quality)
+
+    def monotonic(self) -> float:
+        """Seconds since boot."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wall_us(self) -> int:
+        """Microseconds since the Unix epoch."""
+        return time.time_ns() // 1000
 
     def _ask(self) -> ClockQuality:
         timex = ctypes.create_string_buffer(_TIMEX_BYTES)

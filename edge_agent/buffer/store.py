@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cloud_sync.uplink.parcel import Parcel
+from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire.topics import Up
 from edge_agent.buffer.schema import prepare
 from edge_agent.buffer.transaction import Batch, JournalRow, Transaction, lane_seq, row_id

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from cloud_sync.seal.dictionary import Zstd
-from cloud_sync.uplink.parcel import Parcel
+from cloud_sync.uplink.messages import Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
 from edge_agent.buffer.store import Waiting
 from edge_agent.clock import Clock
@@ -96,10 +96,17 @@ class Desk:
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        return self.ask(lambda buffer: buffer.parcels(skip, limit))
+        return self._sendable(lambda buffer: buffer.parcels(skip, limit))
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
-        return self.ask(lambda buffer: buffer.headers(epochs))
+        return self._sendable(lambda buffer: buffer.headers(epochs))
+
+    def _sendable(self, question: Callable[[Buffer], list[Parcel]]) -> list[Parcel]:
+        """Nothing while the disk fails: the recorder reopens the file, the uplink asks again."""
+        try:
+            return self.ask(question)
+        except BufferError:
+            return []
 
     def receipted(self, prefixes: tuple[bytes, ...]) -> None:
         self.tell(core.Receipted(prefixes))
@@ -123,7 +130,7 @@ class RecorderThread:
         self._stopping = threading.Event()
         self._forgotten_on = 0
         self._left: deque[_Submitted | _Asked | Event] = deque()
-        self.beats = 0
+        self._turns = 0
 
     def start(self, reason: core.Reason | None) -> None:
         """Commits the first epoch, so that a caller knows that the buffer works."""
@@ -142,6 +149,10 @@ class RecorderThread:
         cutter.join()
         self._buffer.close()
 
+    def turns(self) -> int:
+        """Rises while the loop makes progress."""
+        return self._turns
+
     def status(self) -> Status:
         """Asked through the desk from another thread."""
         recorder = self._recorder
@@ -158,7 +169,7 @@ class RecorderThread:
 
     def _turn(self) -> None:
         """Takes what is at hand, commits it as one group, looks what is due."""
-        self.beats += 1
+        self._turns += 1
         self._gather()
         try:
             while self._left:

@@ -1,0 +1,82 @@
+"""The store's devices at work: a thread for each that is read, one listener for all that push."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from config.store import StoreConfig
+from devices.driver import Context, Driver, Receiver
+from devices.options import Options, PushOptions
+from devices.registry import driver
+from edge_agent.clock import Clock
+from edge_agent.intake import Intake
+from edge_agent.listener import Listener, Pushing
+from edge_agent.station import Station
+from edge_agent.supervisor import supervise
+
+LAST_READ_S = 5.0
+State = Callable[[str], dict[str, bytes]]
+
+
+class Crew:
+    """Every configured device. state: what a device's readings last committed, by its id."""
+
+    def __init__(self, config: StoreConfig, intake: Intake, state: State, clock: Clock) -> None:
+        self._intake = intake
+        self._read: list[tuple[Driver, Station]] = []
+        self._threads: list[threading.Thread] = []
+        pushing: dict[str, Pushing] = {}
+        for options in config.devices:
+            station = Station(options.id, options.driver, clock)
+            device = driver(options.driver).device(options, _context(config, options, state(options.id)))
+            if isinstance(options, PushOptions):
+                pushing[options.id] = Pushing(_receiver(device), options, station, threading.Lock())
+            else:
+                self._read.append((_driver(device), station))
+        address = (config.listener.address, config.listener.port)
+        self._listener = Listener(address, pushing, intake) if pushing else None
+        self.stations: Sequence[Station] = [
+            *(station for _, station in self._read),
+            *(push.station for push in pushing.values()),
+        ]
+
+    @property
+    def loops(self) -> list[tuple[str, Callable[[], int]]]:
+        """Each reading thread's progress, by device."""
+        return [(station.id, station.turns) for _, station in self._read]
+
+    def start(self, stop: threading.Event) -> None:
+        for device, station in self._read:
+            work = threading.Thread(
+                target=supervise, args=(device, station, self._intake, stop), name=station.id, daemon=True
+            )
+            work.start()
+            self._threads.append(work)
+        if self._listener:
+            self._listener.start()
+
+    def finish(self) -> None:
+        """After `stop`: waits for what is being read, and takes no more pushes."""
+        if self._listener:
+            self._listener.shutdown()
+            self._listener.server_close()
+        for work in self._threads:
+            work.join(LAST_READ_S)
+
+
+def _context(config: StoreConfig, options: Options, state: dict[str, bytes]) -> Context:
+    start = config.business_day_start if options.business_day_start is None else options.business_day_start
+    return Context(state, options.zone or config.zone, start, config.currency)
+
+
+def _driver(device: Driver | Receiver) -> Driver:
+    if isinstance(device, Driver):
+        return device
+    raise TypeError(f"{type(device).__name__} has no open, read and close")
+
+
+def _receiver(device: Driver | Receiver) -> Receiver:
+    if isinstance(device, Receiver):
+        return device
+    raise TypeError(f"{type(device).__name__} has no receive")

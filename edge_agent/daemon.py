@@ -1,0 +1,165 @@
+"""The daemon's parts and their threads: one a device, recorder, cutter, uplink, listener, and the ticker in main."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from random import SystemRandom
+from typing import Any
+
+import msgspec
+
+from cloud_sync.uplink.core import Uplink
+from cloud_sync.uplink.hearing import Pin
+from cloud_sync.uplink.inbox import Inbox
+from cloud_sync.uplink.messages import NewParcels, Say
+from cloud_sync.uplink.mqtt import Broker, MqttLink, Tls
+from cloud_sync.uplink.run import Loop
+from cloud_sync.uplink.settings import Settings
+from cloud_sync.wire.downlink import Kind, Order
+from cloud_sync.wire.topics import Address
+from config.store import StoreConfig
+from edge_agent.cleaning import Policy as Cleaning
+from edge_agent.clock import SystemClock, boot_id
+from edge_agent.crew import Crew
+from edge_agent.exits import Exit
+from edge_agent.intake import Intake
+from edge_agent.keys import Keys
+from edge_agent.notify import notify
+from edge_agent.pulse import Pulse, Self
+from edge_agent.recorder.core import Policy, Recorder, Remember
+from edge_agent.recorder.epochs import BoxSeal, microseconds
+from edge_agent.recorder.opening import FILE, open_buffer
+from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.station import Station
+from edge_agent.status import Window
+from edge_agent.ticker import Loops, Ticker
+
+LOWEST = "lowest_serial"
+SESSION = "session"
+LAST_WORDS_S = 5.0
+log = logging.getLogger(__name__)
+
+
+class Obedience:
+    """What the agent does on HQ's word beyond receipts. Orders and re-sends are logged; later releases obey them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def remember_lowest(self, serial: int) -> None:
+        self._desk.tell(Remember(LOWEST, serial))
+
+    def resend_wanted(self, ranges: tuple[tuple[bytes, bytes, int, int, int], ...]) -> None:
+        log.info("event=resend-wanted ranges=%d", len(ranges))
+
+    def ordered(self, kind: Kind, order: Order) -> None:
+        log.info("event=order kind=%s name=%s", kind.name.lower(), order.name)
+
+
+class Daemon:
+    """One agent's life: `run` returns its exit code."""
+
+    def __init__(self, config: StoreConfig, keys: Keys, config_hash: str) -> None:
+        self._config = config
+        self._keys = keys
+        self._clock = SystemClock()
+        self._desk = Desk()
+        self._inbox = Inbox()
+        self._stop = threading.Event()
+        self._failed = False
+        now, boot = self._clock.now(), boot_id()
+        self._seal = BoxSeal(config.store, config.box, boot, keys.box, keys.recipients)
+        self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall)
+        self._me = Self(config.store, config.box, boot, keys.box, config.data_dir, config_hash, now)
+
+    def run(self, stop: threading.Event) -> int:
+        """Until `stop`, or until a part without which nothing works has failed."""
+        self._stop = stop
+        recorder = self._recorder()
+        recording = self._start("recorder", recorder.run)
+        intake = Intake(self._desk, Cleaning(self._keys.pseudonym), self._clock)
+        crew = Crew(self._config, intake, lambda id_: self._desk.ask(lambda buffer: buffer.state(id_)), self._clock)
+        uplink = self._uplink()
+        pulse = self._pulse(crew, recorder, uplink)
+        crew.start(stop)
+        loop = self._loop(uplink, pulse)
+        sending = self._start("uplink", lambda: loop.run(stop))
+        window = Window(self._config.data_dir, lambda: _plain(pulse))
+        window.start()
+        notify("READY=1")
+        log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
+        loops = [("recorder", recorder.turns), ("uplink", lambda: loop.beats), *crew.loops]
+        self._ticker(pulse, intake, loops).run(stop)
+        notify("STOPPING=1")
+        window.shutdown()
+        crew.finish()
+        sending.join(LAST_WORDS_S)
+        recorder.stop()
+        recording.join()
+        return Exit.FAILED if self._failed else Exit.DONE
+
+    def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """A thread without which the agent is of no use: when it ends early, the agent ends and is started anew."""
+
+        def guarded() -> None:
+            try:
+                work()
+            finally:
+                if not self._stop.is_set():
+                    log.error("event=part-failed part=%s", name)
+                    self._failed = True
+                    self._stop.set()
+
+        thread = threading.Thread(target=guarded, name=name, daemon=True)
+        thread.start()
+        return thread
+
+    def _recorder(self) -> RecorderThread:
+        config, opened = self._config, self._opened
+        core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
+        recorder = RecorderThread(config.data_dir / FILE, opened.buffer, core, self._desk, self._clock, self._seal)
+        self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
+        recorder.start(opened.reason)
+        return recorder
+
+    def _uplink(self) -> Uplink:
+        fingerprint = sha256(self._keys.box.public_key().public_bytes_raw()).digest()
+        pin = Pin(self._keys.root, fingerprint, self._opened.view.facts.get(LOWEST, 0))
+        return Uplink(pin, Settings(brokers=len(self._config.hq.addresses)), SystemRandom())
+
+    def _loop(self, uplink: Uplink, pulse: Pulse) -> Loop:
+        hq = self._config.hq
+        brokers = [Broker(host, port) for host, port in hq.addresses]
+        tls = Tls(hq.ca_file, hq.cert_file, hq.key_file)
+
+        def will() -> bytes:
+            signed = pulse.will()
+            self._desk.tell(Remember(SESSION, pulse.session))
+            return signed
+
+        address = Address(hq.topic_root, self._config.store, self._config.box)
+        link = MqttLink(address, brokers, tls, will, self._inbox, self._clock)
+        return Loop(uplink, self._inbox, link, self._desk, Obedience(self._desk), self._clock)
+
+    def _pulse(self, crew: Crew, recorder: RecorderThread, uplink: Uplink) -> Pulse:
+        """Sessions rise for ever: over restarts by the file, over a lost file by the clock."""
+        seconds = microseconds(self._clock.now().wall) // 1_000_000
+        session = max(self._opened.view.facts.get(SESSION, 0), seconds)
+        return Pulse(self._me, self._clock, crew.stations, recorder.status, lambda: uplink.figures, session)
+
+    def _ticker(self, pulse: Pulse, intake: Intake, loops: Loops) -> Ticker:
+        agent = Station("agent", "agent", self._clock)
+        interval = float(self._config.heartbeat_interval_s)
+        return Ticker(pulse, intake, agent, self._clock, interval, loops, lambda said: self._inbox.offer(Say(said)))
+
+
+def _plain(pulse: Pulse) -> dict[str, Any]:
+    """The full heartbeat for people: ids in hex."""
+    said: dict[str, Any] = msgspec.to_builtins(pulse.state(full=True), builtin_types=(bytes,))
+    for name in ("stream", "epoch", "boot"):
+        said[name] = said[name].hex()
+    said.pop("earlier", None)
+    return said

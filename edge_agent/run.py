@@ -1,0 +1,57 @@
+"""`edge-agent run`: puts the parts together, keeps them going, and takes them down in order."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from cloud_sync.seal.hpke import KeyFileError
+from config import load
+from edge_agent.daemon import Daemon
+from edge_agent.exits import Exit
+from edge_agent.keys import read_keys
+from edge_agent.log import to_stderr
+
+log = logging.getLogger(__name__)
+
+
+class Occupied(OSError):
+    """Another agent runs on the same data directory."""
+
+
+def main(path: Path) -> int:
+    """Runs until SIGTERM or SIGINT; `ConfigError` before anything is opened."""
+    config = load(path)
+    to_stderr()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        keys = read_keys(config.hq)
+        with _alone_in(config.data_dir):
+            return Daemon(config, keys, sha256(path.read_bytes()).hexdigest()[:16]).run(stop)
+    except KeyFileError as fault:
+        print(fault, file=sys.stderr)
+        return Exit.CONFIG
+    except OSError as fault:
+        log.error("event=cannot-run reason=%r", str(fault))
+        return Exit.FAILED
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Makes the data directory and holds its lock."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "agent.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Occupied(f"another edge-agent runs on {folder}; stop it first") from None
+        yield

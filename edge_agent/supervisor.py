@@ -1,0 +1,112 @@
+"""Keeping one device read: opens, reads, closes, waits, tries again, and says once when it is lost and once when back.
+
+The only broad `except` of the agent stands here: a driver's bug must not stop the other devices.
+
+    down ──Opened──▶ up ──Took──▶ up          Failed: ──▶ down, wait 1, 2, 4 … 60 s, with full jitter
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from dataclasses import dataclass, field
+from random import Random, SystemRandom
+from typing import NamedTuple
+
+from devices.driver import DeviceOffline, Driver
+from edge_agent.intake import Intake
+from edge_agent.station import Station
+from records.types import DeviceHealth
+
+READ_S = 1.0
+_FIRST_WAIT_S = 1.0
+_LONGEST_WAIT_S = 60.0
+log = logging.getLogger(__name__)
+
+
+class Opened(NamedTuple):
+    """The device answers."""
+
+
+class Failed(NamedTuple):
+    """It does not, for this reason."""
+
+    reason: str
+
+
+class Say(NamedTuple):
+    """A health record to make."""
+
+    health: DeviceHealth
+
+
+class Wait(NamedTuple):
+    """How long until the next try."""
+
+    seconds: float
+
+
+@dataclass
+class Supervision:
+    """What is known of one device. A device is taken to be up until it is not."""
+
+    random: Random
+    up: bool = True
+    failures: int = field(default=0)
+
+    def step(self, event: Opened | Failed) -> list[Say | Wait]:
+        match event:
+            case Opened():
+                self.failures = 0
+                returned, self.up = not self.up, True
+                return [Say(DeviceHealth(state="up"))] if returned else []
+            case Failed(reason):
+                span = min(_FIRST_WAIT_S * 2**self.failures, _LONGEST_WAIT_S)
+                self.failures = min(self.failures + 1, 16)
+                lost, self.up = self.up, False
+                wait = Wait(self.random.uniform(span / 2, span))
+                return [Say(DeviceHealth(state="down", reason=reason)), wait] if lost else [wait]
+
+
+def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.Event) -> None:
+    """One device's thread: reads it until `stop`."""
+    supervision = Supervision(SystemRandom())
+    while not stop.is_set():
+        try:
+            driver.open()
+            _apply(supervision.step(Opened()), station, intake, stop)
+            while not stop.is_set():
+                _read(driver, station, intake)
+        except DeviceOffline as lost:
+            driver.close()
+            _apply(supervision.step(Failed(str(lost))), station, intake, stop)
+        except Exception as bug:  # noqa: BLE001 (the one place: see the docstring of the module)
+            where = traceback.extract_tb(bug.__traceback__)[-1]  # not the message: it may quote what was read
+            log.error("event=driver-failed device=%s error=%s at=%s:%s", station.id, type(bug).__name__, *where[:2])
+            driver.close()
+            _apply(supervision.step(Failed(f"the driver failed: {type(bug).__name__}")), station, intake, stop)
+    driver.close()
+
+
+def _read(driver: Driver, station: Station, intake: Intake) -> None:
+    taken = driver.read(READ_S)
+    station.beat()
+    if taken.items:
+        done = intake.take(station, taken.items)
+        if taken.confirm is not None:
+            done.result()
+    if taken.confirm is not None:
+        taken.confirm()
+
+
+def _apply(effects: list[Say | Wait], station: Station, intake: Intake, stop: threading.Event) -> None:
+    for effect in effects:
+        match effect:
+            case Say(health):
+                station.state, station.reason = health.state, health.reason
+                log.warning("event=device-%s device=%s reason=%r", health.state, station.id, health.reason or "")
+                intake.say(station, health)
+            case Wait(seconds):
+                stop.wait(seconds)
+                station.beat()
