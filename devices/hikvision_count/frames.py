@@ -92,13 +92,17 @@ class AlertParser:
         return cut
 
     def _begin(self) -> bool:
-        start = _START.search(self._buffer)
+        start = None if self._is_json() else _START.search(self._buffer)
         self._passed(self._cut(start.start() if start else max(0, len(self._buffer) - _TAIL)))
         if start is None:
             return False
         self._inside = True
         self._alerts += 1
         return True
+
+    def _is_json(self) -> bool:
+        """Alerts in a JSON envelope are escaped: only its end tells them."""
+        return not self._alerts and bytes((self._head or self._buffer)[:_TAIL]).lstrip().startswith(b"{")
 
     def _passed(self, data: bytes) -> None:
         if not self._alerts:

@@ -24,7 +24,7 @@ class ScanDecoder:
     def __init__(self, options: Options) -> None:
         self._rules = Rules(options.role, options.payment_codes, options.scale_prefixes, options.layouts)
         self._window = timedelta(seconds=options.window_s)
-        self._lines = LineParser(options.suffix)
+        self._lines = LineParser(options.suffix, options.min_length)
         self._last: tuple[int, datetime] | None = None  # hash of the last code, and when it was last seen
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:

@@ -1,6 +1,7 @@
 """A scanner's line: codes, each ended by what the scanner is set to send, or by silence.
 
-`STX`, `ETX` and NUL around a code are framing and fall away. Stretches that are no text are kept together as noise.
+`STX`, `ETX` and NUL around a code are framing and fall away. Stretches that are no text, or too short for a code, are kept
+together as noise.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Noise(NamedTuple):
 class LineParser:
     """Bytes in, codes and noise out. Opens no port, reads no clock, raises nothing."""
 
-    def __init__(self, suffix: Suffix) -> None:
+    def __init__(self, suffix: Suffix, min_length: int) -> None:
         self._end = _ENDS[suffix]
+        self._min_length = min_length
         self._silence_ends = suffix == "none"
         self._line = bytearray()
         self._noise = bytearray()
@@ -74,7 +76,7 @@ class LineParser:
         self._overlong = False
         if not code:
             return []
-        text = None if overlong else _text(code)
+        text = None if overlong or len(code) < self._min_length else _text(code)
         if text is None:
             return self._dropped(code)
         return [*self._told_noise(), Code(text, code, ended)]
@@ -88,7 +90,7 @@ class LineParser:
     def _told_noise(self) -> list[Code | Noise]:
         noise = bytes(self._noise)
         self._noise.clear()
-        return [Noise("no text; check baudrate, parity and cable", noise)] if noise else []
+        return [Noise("no code; check baudrate, parity and cable", noise)] if noise else []
 
 
 def _text(code: bytes) -> str | None:

@@ -35,6 +35,7 @@ class Options(SerialOptions):
     gap_s: float = Field(
         0.3, ge=0.02, le=10, description="seconds of silence after which a code is complete or cut off"
     )
+    min_length: int = Field(3, ge=1, le=20, description="characters below which a line is noise and no code")
     window_s: float = Field(
         0,
         ge=0,

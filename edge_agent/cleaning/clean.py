@@ -96,7 +96,7 @@ class _Fields(NamedTuple):
 def _fields(kind: type[msgspec.Struct]) -> _Fields:
     typed = get_type_hints(kind)
     names = tuple(name for name in kind.__struct_fields__ if _may_hold_text(typed[name]))
-    return _Fields(names, attrgetter(*names, "__class__"))  # two at least, so that it gives a tuple
+    return _Fields(names, attrgetter(*names) if len(names) > 1 else lambda data: tuple(getattr(data, n) for n in names))
 
 
 def _may_hold_text(annotation: Any) -> bool:
@@ -108,7 +108,7 @@ def _may_hold_text(annotation: Any) -> bool:
 def _struct(data: Any, policy: Policy) -> Any:
     changes: dict[str, Any] = {}
     names, values = _fields(data.__class__)
-    for name, value in zip(names, values(data), strict=False):
+    for name, value in zip(names, values(data), strict=True):
         if value.__class__ is str:
             if len(value) >= _SHORTEST or name in _PEOPLE:
                 new = _text(name, value, policy)
