@@ -35,8 +35,6 @@ _FORMATS = {
     "time": "time of day",
 }
 _PLAIN = {"boolean": "yes or no", "integer": "integer", "number": "number", "string": "text", "object": "map"}
-
-
 _OTHER = (argparse._SubParsersAction, argparse._HelpAction)
 
 
