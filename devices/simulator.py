@@ -5,7 +5,16 @@ Each driver's `simulator.messages` yields the bytes of the real protocol; nothin
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+import fcntl
+import os
+import pty
+import struct
+import termios
+import time
+import tty
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 
 class Message(NamedTuple):
@@ -21,3 +30,92 @@ class Message(NamedTuple):
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
+
+
+class Way(Protocol):
+    """One way to say messages."""
+
+    def say(self, message: Message) -> None:
+        """Hands the message over; waits as the device would."""
+        ...
+
+    def close(self) -> None:
+        """Goes away, as a device does that is unplugged."""
+        ...
+
+
+class PtyWay:
+    """A serial device on a pseudo-terminal; `port` is the path that a driver opens."""
+
+    def __init__(self) -> None:
+        self._master, self._slave = pty.openpty()  # held open too, so that a driver may come and go
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+
+    def say(self, message: Message) -> None:
+        """Writes it all; waits while nobody reads and the line is full."""
+        self.write(message.body)
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._master, data) :]
+
+    @property
+    def unread(self) -> int:
+        """Bytes written that no driver has read yet."""
+        return int(struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))[0])
+
+    def close(self) -> None:
+        """Unplugs: a driver that has the port open loses it."""
+        for end in (self._master, self._slave):
+            os.close(end)
+
+
+class DropWay:
+    """Files into a folder, each complete from the moment it has its name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def say(self, message: Message) -> None:
+        begun = self._folder / f".{message.name}.tmp"
+        begun.write_bytes(message.body)
+        begun.rename(self._folder / message.name)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class PushWay:
+    """Posts to the agent's listener, again and again until it answers 200, as cameras do that send late data."""
+
+    def __init__(self, url: str, retry_s: float) -> None:
+        from requests import Session  # drivers import this module for `Message` alone
+
+        self._url = url
+        self._retry_s = retry_s
+        self._session = Session()
+
+    def say(self, message: Message) -> None:
+        while not self._taken(message):
+            time.sleep(self._retry_s)
+
+    def _taken(self, message: Message) -> bool:
+        from requests import RequestException
+
+        headers = {"Content-Type": message.content_type}
+        try:
+            answer = self._session.post(self._url, message.body, headers=headers, timeout=10)
+        except RequestException:
+            return False
+        return answer.status_code == HTTPStatus.OK
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def wait_until_read(line: PtyWay) -> None:
+    """Waits until a driver has read all that was written; a pseudo-terminal forgets the rest when it is closed."""
+    while line.unread:
+        time.sleep(0.01)

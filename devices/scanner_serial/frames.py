@@ -1,7 +1,7 @@
 """A scanner's line: codes, each ended by what the scanner is set to send, or by silence.
 
-`STX`, `ETX` and NUL around a code are framing and fall away. Stretches that are no text, or too short for a code, are kept
-together as noise.
+`STX`, `ETX` and NUL around a code are framing and fall away. Stretches that are no text, or too short for a code, are
+kept together as noise.
 """
 
 from __future__ import annotations

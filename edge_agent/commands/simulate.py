@@ -10,7 +10,11 @@ from edge_agent.commands import Commands
 def add(commands: Commands) -> None:
     command = commands.add_parser("simulate", help="play a driver's device")
     command.add_argument("driver", metavar="DRIVER", help="`edge-agent drivers` lists them")
-    command.add_argument("--to", metavar="PATH|URL", help="port, folder or address to send to; standard output without")
+    command.add_argument(
+        "--to",
+        metavar="PATH|URL",
+        help="folder or address to send to; a serial device makes it a link to its port, or prints the port",
+    )
     command.add_argument("--count", type=_positive, default=10, metavar="N", help="messages (%(default)s)")
     command.add_argument("--interval-s", type=_seconds, default=1.0, metavar="S", help="between messages (%(default)s)")
     command.add_argument("--seed", type=int, default=1, metavar="N", help="the same seed says the same (%(default)s)")

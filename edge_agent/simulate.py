@@ -1,0 +1,77 @@
+"""`edge-agent simulate`: a driver's device, made up, over the way that the real one takes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from pathlib import Path
+from random import Random
+
+from devices.registry import UnknownDriver, driver
+from devices.simulator import DropWay, Message, PtyWay, PushWay, Way, wait_until_read
+from edge_agent.exits import Exit
+
+_RETRY_S = 1.0
+
+
+def main(driver_name: str, *, to: str | None, count: int, interval_s: float, seed: int) -> int:
+    """Says `count` messages, `interval_s` apart.
+
+    A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it; a drop goes into the
+    folder `to`, a push to the address `to`. The same seed says the same.
+    """
+    try:
+        package = driver(driver_name)
+    except UnknownDriver:
+        print(f"unknown driver '{driver_name}'; `edge-agent drivers` lists them", file=sys.stderr)
+        return Exit.USAGE
+    said = package.messages(Random(seed), datetime.now(UTC), timedelta(seconds=interval_s))  # noqa: S311 - made-up data
+    first = next(said)
+    if first.way != "serial" and to is None:
+        wanted = "--to FOLDER" if first.way == "drop" else "--to http://127.0.0.1:PORT/push/ID"
+        print(f"{driver_name} needs {wanted}", file=sys.stderr)
+        return Exit.USAGE
+    try:
+        _play(islice(chain([first], said), count), first.way, to or "", interval_s)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+    except OSError as error:
+        print(f"{to}: {error.strerror or error}", file=sys.stderr)
+        return Exit.FAILED
+    return Exit.DONE
+
+
+def _play(messages: Iterator[Message], kind: str, to: str, interval_s: float) -> None:
+    if kind == "serial":
+        _play_line(messages, to, interval_s)
+        return
+    _say(DropWay(Path(to)) if kind == "drop" else PushWay(to, _RETRY_S), messages, interval_s)
+
+
+def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:
+    line = PtyWay()
+    link = Path(to) if to else None
+    try:
+        if link:
+            link.symlink_to(line.port)
+        print(to or line.port, flush=True)
+        for number, message in enumerate(messages):
+            time.sleep(interval_s if number else 0)
+            line.say(message)
+        wait_until_read(line)
+    finally:
+        line.close()
+        if link and link.is_symlink():
+            link.unlink()
+
+
+def _say(way: Way, messages: Iterator[Message], interval_s: float) -> None:
+    try:
+        for number, message in enumerate(messages):
+            time.sleep(interval_s if number else 0)
+            way.say(message)
+    finally:
+        way.close()
