@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from threading import Event as Flag
 
-from cloud_sync.uplink.core import Uplink
+from cloud_sync.uplink.core import Figures, Uplink
 from cloud_sync.uplink.inbox import Inbox
 from cloud_sync.uplink.messages import (
     Connect,
@@ -27,32 +27,53 @@ from cloud_sync.uplink.messages import (
 from cloud_sync.uplink.ports import Agent, Clock, Link, Outbox
 
 LONGEST_WAIT_S = 1.0  # so that a stop is noticed
+LONGEST_WHY = 200
 
 log = logging.getLogger(__name__)
 
 
-class Ports:
-    """Turns effects into calls."""
+class Loop:
+    """The uplink's thread: `run` until `stop`. A core serves one loop. beats: rises at least every second."""
 
-    def __init__(self, link: Link, outbox: Outbox, agent: Agent) -> None:
+    def __init__(self, core: Uplink, inbox: Inbox, link: Link, outbox: Outbox, agent: Agent, clock: Clock) -> None:
+        self._core = core
+        self._inbox = inbox
         self._link = link
         self._outbox = outbox
         self._agent = agent
+        self._clock = clock
+        self.beats = 0
 
-    def do(self, effect: Effect) -> Event | None:
-        """Does it; the event that answers it, if one does."""
+    def run(self, stop: Flag) -> None:
+        """An error of the disk passes through."""
+        try:
+            while not stop.is_set():
+                now = self._clock.monotonic()
+                event = self._inbox.take(min(self._core.due(now) - now, LONGEST_WAIT_S))
+                before = self._core.figures
+                self.pump(event)
+                _log_change(before, self._core.figures)
+                self.beats += 1
+        finally:
+            self._link.close()
+
+    def pump(self, event: Event) -> None:
+        """One event with all that follows from it at once."""
+        events = deque([event])
+        while events:
+            for effect in self._core.step(events.popleft(), self._clock.monotonic()):
+                if answer := self._do(effect):
+                    events.append(answer)
+
+    def _do(self, effect: Effect) -> Event | None:
         match effect:
             case Fetch(skip, limit):
                 return Fetched(tuple(self._outbox.parcels(skip, limit)))
             case FetchHeaders(epochs):
                 return Headers(tuple(self._outbox.headers(list(epochs))))
-            case Receipted(prefixes):
-                self._outbox.receipted(prefixes)
-            case Refused(prefixes, why):
-                self._outbox.refused(prefixes, why)
             case Connect() | ResetSession() | Publish():
                 self._drive(effect)
-            case Ordered() | ResendWanted() | RememberLowest():
+            case _:
                 self._tell(effect)
         return None
 
@@ -65,8 +86,13 @@ class Ports:
             case ResetSession():
                 self._link.close()
 
-    def _tell(self, effect: Ordered | ResendWanted | RememberLowest) -> None:
+    def _tell(self, effect: Receipted | Refused | Ordered | ResendWanted | RememberLowest) -> None:
         match effect:
+            case Receipted(prefixes):
+                self._outbox.receipted(prefixes)
+            case Refused(prefixes, why):
+                log.warning("event=refused parcels=%s why=%r", len(prefixes), why[:LONGEST_WHY])
+                self._outbox.refused(prefixes, why)
             case Ordered(kind, order):
                 self._agent.ordered(kind, order)
             case ResendWanted(ranges):
@@ -75,32 +101,9 @@ class Ports:
                 self._agent.remember_lowest(serial)
 
 
-def run(core: Uplink, inbox: Inbox, ports: Ports, link: Link, clock: Clock, stop: Flag) -> None:
-    """Pumps until `stop`; an error of the disk passes through. A core serves one run."""
-    try:
-        while not stop.is_set():
-            now = clock.monotonic()
-            event = inbox.take(min(core.due(now) - now, LONGEST_WAIT_S))
-            before = core.figures
-            pump(core, event, ports, clock)
-            _log_change(before.up_since, before.why, core)
-    finally:
-        link.close()
-
-
-def pump(core: Uplink, event: Event, ports: Ports, clock: Clock) -> None:
-    """One event with all that follows from it at once."""
-    events = deque([event])
-    while events:
-        for effect in core.step(events.popleft(), clock.monotonic()):
-            if answer := ports.do(effect):
-                events.append(answer)
-
-
-def _log_change(up_since: float | None, why: str, core: Uplink) -> None:
+def _log_change(before: Figures, after: Figures) -> None:
     """Once when the link is lost, once when it is back, once for every new reason."""
-    figures = core.figures
-    if figures.up_since is None and (up_since is not None or figures.why != why):
-        log.warning("link=down why=%r", figures.why)
-    elif figures.up_since is not None and up_since is None:
-        log.info("link=up")
+    if after.up_since is None and (before.up_since is not None or after.why != before.why):
+        log.warning("event=link-down why=%r", after.why)
+    elif after.up_since is not None and before.up_since is None:
+        log.info("event=link-up")

@@ -1,0 +1,77 @@
+"""What the uplink's tests share: an HQ that signs, parcels, an outbox in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud_sync.uplink.hearing import Pin
+from cloud_sync.uplink.messages import Parcel
+from cloud_sync.wire import certificate
+from cloud_sync.wire.certificate import Usage
+from cloud_sync.wire.downlink import Kind, Message, Order, Receipt, Signer
+from cloud_sync.wire.topics import Up
+
+ROOT = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
+KEY = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
+FINGERPRINT = sha256(b"this box").digest()
+PIN = Pin(ROOT.public_key(), FINGERPRINT, lowest=3)
+
+
+def signer(root: Ed25519PrivateKey, usage: Usage, serial: int, lowest: int) -> Signer:
+    return Signer(KEY, certificate.issue(root, usage, serial, lowest, KEY.public_key()))
+
+
+RECEIPTS = signer(ROOT, Usage.RECEIPTS, 5, 3)
+OPERATIONS = signer(ROOT, Usage.OPERATIONS, 5, 3)
+
+
+def word(kind: Kind, body: Message) -> bytes:
+    """HQ's word to this box."""
+    by = OPERATIONS if isinstance(body, Order) else RECEIPTS
+    return by.seal(kind, body, FINGERPRINT)
+
+
+def receipt(parcels: Iterable[Parcel], at_us: int) -> bytes:
+    return word(Kind.RECEIPT, Receipt(at_us, b"".join(parcel.prefix for parcel in parcels)))
+
+
+def parcel(what: Up, payload: bytes) -> Parcel:
+    return Parcel(sha256(payload).digest(), what, payload)
+
+
+def batch(number: int, size: int = 100) -> Parcel:
+    return parcel(Up.BATCH, b"B%06d" % number + bytes(size - 7))
+
+
+def header(epoch: int) -> Parcel:
+    return parcel(Up.EPOCH, b"E" + epoch.to_bytes(16))
+
+
+class MemoryOutbox:
+    """The port `Outbox` over a list; headers first, oldest first."""
+
+    def __init__(self, parcels: Iterable[Parcel]) -> None:
+        self.held = {parcel.prefix: parcel for parcel in parcels}
+        self.all_headers = {each.payload[1:]: each for each in self.held.values() if each.what is Up.EPOCH}
+        self.reasons: list[str] = []
+
+    def add(self, fresh: Parcel) -> None:
+        self.held[fresh.prefix] = fresh
+
+    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        found = [each for each in self.held.values() if each.digest not in skip]
+        return sorted(found, key=lambda each: each.what is not Up.EPOCH)[:limit]
+
+    def headers(self, epochs: list[bytes]) -> list[Parcel]:
+        return [self.all_headers[epoch] for epoch in epochs if epoch in self.all_headers]
+
+    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
+        for prefix in prefixes:
+            self.held.pop(prefix, None)
+
+    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:
+        self.reasons.append(why)
+        self.receipted(prefixes)
