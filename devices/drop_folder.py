@@ -68,7 +68,7 @@ class DropFolder:
         folder = self._options.path
         if not folder.is_dir():
             raise DeviceOffline(f"{folder} is no folder: create or mount it, or correct `path`")
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
             raise DeviceOffline(f"{folder} is closed to the agent: give its user rwx permission on it")
         self._closed.clear()
         self._stuck = ""

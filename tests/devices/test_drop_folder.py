@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,7 @@ class Box:
 
     def commit(self, items: Iterable[Item]) -> None:
         for item in items:
-            self.accepted.append(item.data.item if isinstance(item, Reading) else item.reason)
+            self.accepted.append(item.reason if isinstance(item, Rejected) else cast(CheckDone, item.data).item)
             for key, value in item.state.items():
                 if value is None:
                     self.state.pop(key, None)
@@ -330,8 +331,8 @@ def open_folder() -> Iterator[Path]:
     """A folder of an ordinary user's, who this process is meanwhile."""
     user = os.geteuid()
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
         if user == 0:
+            os.chown(folder, 65534, 65534)
             os.seteuid(65534)
         try:
             yield Path(folder)

@@ -1,0 +1,1 @@
+"""Sales that a till exports as delimited text, dropped into a folder."""

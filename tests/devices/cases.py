@@ -1,0 +1,60 @@
+"""Recorded captures in a driver's `cases/`, each beside what it decodes to.
+
+`<model>.json`: `settings` of the device, `context` (timezone, business_day_start, currency), `at` of the arrival, and
+`items`: records as printed, or `{"rejected": reason, "raw": text}`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from devices.driver import Context, Decoder, Item, Reading
+from devices.registry import driver
+from records import Record, to_json
+
+DEVICES = Path(__file__).resolve().parents[2] / "devices"
+
+
+def drop_cases(folder: str) -> list[Path]:
+    """The captures of a driver's folder."""
+    return sorted(path for path in (DEVICES / folder / "cases").iterdir() if path.suffix != ".json")
+
+
+def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
+    told = {"id": "case", "driver": name, "path": "/drop", **settings}
+    package = driver(name)
+    return package.decoder(package.options.model_validate(told), context)
+
+
+def fed(decoder: Decoder, pieces: Iterable[bytes], at: datetime) -> list[Item]:
+    return [item for piece in pieces for item in decoder.feed(piece, at)] + list(decoder.end(at))
+
+
+def printed(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return [_printed(item) for item in items]
+
+
+def _printed(item: Item) -> dict[str, Any]:
+    if isinstance(item, Reading):
+        shown: dict[str, Any] = json.loads(to_json(Record("case", item.at, item.data)))
+        return {"type": shown["type"], "at": shown["at"], "data": shown["data"]}
+    return {"rejected": item.reason, "raw": item.raw.decode("utf-8", "backslashreplace")}
+
+
+def decoded(name: str, capture: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the capture decodes to, and what it should."""
+    told = json.loads(capture.with_suffix(".json").read_text(encoding="utf-8"))
+    context = Context(
+        timezone=ZoneInfo(told["context"]["timezone"]),
+        business_day_start=time.fromisoformat(told["context"].get("business_day_start", "00:00")),
+        currency=told["context"].get("currency"),
+    )
+    items = fed(
+        decoder_of(name, context, **told["settings"]), [capture.read_bytes()], datetime.fromisoformat(told["at"])
+    )
+    return printed(items), told["items"]

@@ -1,0 +1,447 @@
+"""csv-drop: rows of a till's export become tickets, and a broken row costs that row alone."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from devices.csv_drop.options import Options
+from devices.csv_drop.simulator import messages
+from devices.csv_drop.values import number
+from devices.driver import Context, Item, Reading, Rejected
+from devices.registry import driver
+from records.types import PosReturn, PosSale, Transaction
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, printed
+from tests.samples import SHARED, needs_samples
+
+AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
+SHANGHAI = Context(timezone=ZoneInfo("Asia/Shanghai"), currency="CNY")
+HEADER = "transaction_id,at,item_id,name,quantity,unit_price\n"
+
+
+def read(data: bytes | str, context: Context = SHANGHAI, **settings: Any) -> list[Item]:
+    body = data.encode() if isinstance(data, str) else data
+    return fed(decoder_of("csv-drop", context, **settings), [body], AT)
+
+
+def tickets(items: list[Item]) -> list[Transaction]:
+    return [cast(Transaction, item.data) for item in items if isinstance(item, Reading)]
+
+
+def reasons(items: list[Item]) -> list[str]:
+    return [item.reason for item in items if isinstance(item, Rejected)]
+
+
+def one(row: str, **settings: Any) -> Transaction:
+    (ticket,) = tickets(read(HEADER + row + "\n", **settings))
+    return ticket
+
+
+def local(ticket_time: str, **settings: Any) -> datetime:
+    (item,) = read(HEADER + f'1,"{ticket_time}",a,A,1,1\n', **settings)
+    assert isinstance(item, Reading), item
+    return item.at.astimezone(SHANGHAI.timezone)
+
+
+@pytest.mark.parametrize("capture", drop_cases("csv_drop"), ids=lambda path: path.stem)
+def test_recorded_files_decode_as_recorded(capture: Path) -> None:
+    """Each recorded export gives its records and what is set aside."""
+    got, expected = decoded("csv-drop", capture)
+    assert got == expected
+
+
+# --- tickets -------------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_a_ticket_need_not_be_adjacent() -> None:
+    """Rows of one number become one record, in the order of their first rows."""
+    items = read(HEADER + "1,2026-11-21 09:00,a,A,1,1\n2,2026-11-21 09:01,b,B,1,2\n1,2026-11-21 09:00,c,C,1,3\n")
+    assert [(t.transaction_id, [line.item_id for line in t.lines]) for t in tickets(items)] == [
+        ("1", ["a", "c"]),
+        ("2", ["b"]),
+    ]
+
+
+def test_equal_rows_are_two_lines() -> None:
+    """A customer who buys the same twice has bought it twice."""
+    row = "1,2026-11-21 09:00,a,A,1,2.50\n"
+    (ticket,) = tickets(read(HEADER + row + row))
+    assert [line.line for line in ticket.lines] == [1, 2]
+    assert ticket.total == Decimal("5.00")
+
+
+def test_amounts_are_exact_decimals() -> None:
+    """Quantity × price is computed in decimals, without rounding."""
+    assert one("1,2026-11-21 09:00,a,A,0.735,19.99").lines[0].extended_amount == Decimal("14.69265")
+
+
+def test_the_column_of_amounts_wins_over_the_product() -> None:
+    """A discounted line keeps the amount that the till told."""
+    (ticket,) = tickets(read("invoice,date,qty,price,amount\n1,2026-11-21,3,10,25\n"))
+    assert ticket.total == Decimal(25)
+
+
+@pytest.mark.parametrize("quantity", ["-2", "2"])
+def test_a_return_is_negative_whichever_sign_the_till_gave(quantity: str) -> None:
+    """A number with the prefix is a return; its quantities and amounts are negative, its price is not."""
+    ticket = one(f"C1,2026-11-21 09:00,a,A,{quantity},2.50", return_prefix="C")
+    assert isinstance(ticket, PosReturn)
+    line = ticket.lines[0]
+    assert (line.kind, line.quantity, line.unit_price, line.extended_amount, line.flags) == (
+        "return", Decimal(-2), Decimal("2.50"), Decimal("-5.00"), (),
+    )  # fmt: skip
+    assert ticket.total == Decimal("-5.00")
+    assert ticket.transaction_id == "C1"
+
+
+@pytest.mark.parametrize(
+    ("row", "flags"),
+    [
+        ("1,2026-11-21 09:00,a,A,1866,0.003", ()),
+        ("1,2026-11-21 09:00,a,A,0,2", ("zero-quantity",)),
+        ("1,2026-11-21 09:00,a,A,1,0", ("zero-price",)),
+        ("1,2026-11-21 09:00,a,A,-1,2", ("negative-quantity",)),
+        ("1,2026-11-21 09:00,a,A,1,-11062.06", ("negative-price",)),
+    ],
+)
+def test_odd_lines_are_kept_with_a_flag(row: str, flags: tuple[str, ...]) -> None:
+    """Fuel by the cent, gifts and corrections are sales, flagged where they are odd."""
+    ticket = one(row)
+    assert isinstance(ticket, PosSale)
+    assert ticket.lines[0].flags == flags
+
+
+def test_what_is_unknown_is_absent() -> None:
+    """A blank cell is no value: no customer, no price, and so no amount and no total."""
+    (ticket,) = tickets(read("invoice,date,qty,price,customer\n1,2026-11-21,1,,\n"))
+    assert (ticket.customer, ticket.lines[0].unit_price, ticket.lines[0].extended_amount, ticket.total) == (None,) * 4
+
+
+def test_the_business_day_is_part_of_the_identity() -> None:
+    """A number that starts anew every day, or on every till, is another ticket."""
+    header = "till,no,date,qty\n".replace("no", "invoice no")
+    rows = "1,7,2026-11-21 23:00,1\n1,7,2026-11-22 04:59,1\n1,7,2026-11-22 05:00,1\n2,7,2026-11-22 05:00,1\n"
+    items = read(header + rows, SHANGHAI._replace(business_day_start=time(5)))
+    assert [(t.source_id, len(t.lines)) for t in tickets(items)] == [
+        ("1/2026-11-21/7", 2),
+        ("1/2026-11-22/7", 1),
+        ("2/2026-11-22/7", 1),
+    ]
+    assert tickets(items)[0].business_day == date(2026, 11, 21)
+
+
+# --- what is set aside ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",2026-11-21 09:00,b,B,1,1", "transaction_id is blank"),
+        ("1,,b,B,1,1", "at is blank"),
+        ("1,yesterday,b,B,1,1", "at is not a time that is known; set at_format"),
+        ("1,2026-13-21 09:00,b,B,1,1", "at is not a time of that format"),
+        ("1,0001-01-01,b,B,1,1", "at its year is no year of a till"),
+        ("1,2026-11-21 09:00,b,B,one,1", "quantity is not a number, or one that could mean two"),
+        ("1,2026-11-21 09:00,b,B,,1", "neither quantity nor extended_amount has a value"),
+        ("1,2026-11-21 09:00,b,B,1,1e5", "unit_price is not a number, or one that could mean two"),
+        ("1,2026-11-21 09:00,b", "it has 3 cells where the header has 6"),
+        ("1,2026-11-21 09:00,b,B,1,1,more", "it has 7 cells where the header has 6"),
+    ],
+)
+def test_a_broken_row_costs_that_row_alone(row: str, reason: str) -> None:
+    """The rest of its ticket stays, and the row is kept with its number and why."""
+    good = "1,2026-11-21 09:00,a,A,1,1\n"
+    items = read(HEADER + good + row + "\n" + good)
+    assert reasons(items) == [f"row 3: {reason}"]
+    assert [item.raw.decode() for item in items if isinstance(item, Rejected)] == [row]
+    assert [len(t.lines) for t in tickets(items)] == [2]
+
+
+def test_bytes_outside_the_encoding_cost_their_row_alone() -> None:
+    """A damaged name in a UTF-8 file sets its row aside, raw as it was."""
+    rows = [
+        "1,2026-11-21 09:00,a,牛奶,1,1".encode(),
+        b"1,2026-11-21 09:00,b,caf\xe9,1,1",
+        "1,2026-11-21,c,蛋,1,1".encode(),
+    ]
+    items = read(HEADER.encode() + b"\n".join(rows))
+    assert [line.name for t in tickets(items) for line in t.lines] == ["牛奶", "蛋"]
+    assert [item.raw for item in items if isinstance(item, Rejected)] == [rows[1]]
+    assert "encoding" in reasons(items)[0]
+
+
+def test_a_quote_that_never_closes_costs_its_row_alone() -> None:
+    """What a stray quote would swallow is read as the rows it is."""
+    good = "1,2026-11-21 09:00,a,A,1,1\n"
+    stray = '1,2026-11-21 09:00,b,"B,1,1\n'
+    for file in (good + stray + good * 3, good + stray + good * 3 + '1,2026-11-21 09:00,c,"C",1,1\n'):
+        items = read(HEADER + file)
+        assert len(reasons(items)) == 1
+        assert [len(t.lines) for t in tickets(items)] == [file.count("\n") - 1]
+
+
+def test_a_wrong_setting_is_one_fault_not_thousands() -> None:
+    """When no row can be read the file is set aside as one, with the first row's reason."""
+    (reason,) = reasons(read(HEADER + "1,21.11.26,a,A,1,1\n" * 1000))
+    assert reason == "none of 1000 rows could be read; row 2: at is not a time that is known; set at_format"
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("", "it is empty"),
+        ("\r\n \r\n", "it is empty"),
+        ("date,id\n2014-03-08,0\n", "set columns.transaction_id"),
+        ("invoice,date,colour\n1,2014-03-08,red\n", "set columns.quantity or columns.extended_amount"),
+        ("invoice,date,qty,qty\n1,2014-03-08,1,2\n", "several columns could be quantity"),
+    ],
+)
+def test_a_file_without_its_columns_says_which_setting_to_make(file: str, reason: str) -> None:
+    """Nothing is guessed from a header that lacks what is needed."""
+    (got,) = reasons(read(file))
+    assert reason in got
+
+
+def test_a_header_alone_is_a_day_without_sales() -> None:
+    """It is no fault."""
+    assert read(HEADER) == []
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
+    """A mistyped header gets a hint."""
+    (reason,) = reasons(read(HEADER + "1,2026-11-21,a,A,1,1\n", columns={"quantity": "quanttiy"}))
+    assert "did you mean 'quantity'?" in reason
+
+
+def test_a_file_too_long_for_memory_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit nothing more is kept, and the reason says what to do."""
+    monkeypatch.setattr("devices.csv_drop.driver.MOST_BYTES", 100_000)
+    decoder = decoder_of("csv-drop", SHANGHAI)
+    items = fed(decoder, [HEADER.encode(), *[b"1,2026-11-21,a,A,1,1\n" * 1000] * 10], AT)
+    assert "smaller files" in reasons(items)[0]
+    assert len(cast(Rejected, items[0]).raw) == 4096
+
+
+# --- formats -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_encoding_delimiter_and_line_ends_are_detected(encoding: str, delimiter: str, end: str) -> None:
+    """The same ticket is read however it was saved."""
+    text = StringIO()
+    out = csv.writer(text, delimiter=delimiter, lineterminator=end)
+    out.writerow(("小票号", "销售时间", "商品编码", "商品名称", "数量", "单价"))
+    out.writerow(("001", "2026-11-21 09:00", "a", '纯牛奶|倐 12" 1,5;6', "2", "1.5"))
+    out.writerow(("001", "2026-11-21 09:00", "b", "€ ¥ 牛", "1", "1"))
+    (ticket,) = tickets(read(text.getvalue().encode(encoding)))
+    assert [line.name for line in ticket.lines] == ['纯牛奶|倐 12" 1,5;6', "€ ¥ 牛"]
+    assert ticket.total == Decimal("4.0")
+
+
+def test_a_row_that_looks_like_another_encoding_does_not_decide() -> None:
+    """The encoding is the one that fits the whole file, not its first row."""
+    rows = "".join(f"{n},2026-11-21,a,{name},1,1\n" for n, name in enumerate(["通", "联通", "牛奶"]))
+    assert [t.lines[0].name for t in tickets(read((HEADER + rows).encode("gb18030")))] == ["通", "联通", "牛奶"]
+
+
+def test_set_encodings_delimiters_and_headers_are_used() -> None:
+    """Settings win over detection."""
+    file = "Beleg;Zeit;Menge;Preis;Name\n1;1.12.2026 08:05;1,5;2,00;Käse\n".encode("cp1252")
+    (ticket,) = tickets(
+        read(
+            file,
+            encoding="cp1252",
+            delimiter=";",
+            at_format="%d.%m.%Y %H:%M",
+            columns={"transaction_id": "Beleg", "at": "zeit", "quantity": "Menge", "unit_price": "Preis"},
+        )
+    )
+    assert (ticket.lines[0].name, ticket.total, ticket.business_day) == ("Käse", Decimal("3.000"), date(2026, 12, 1))
+
+
+def test_a_spreadsheet_hint_for_the_delimiter_is_no_header() -> None:
+    """A first line `sep=;` is obeyed."""
+    (ticket,) = tickets(read("sep=;\ninvoice;date;qty\n1;2026-11-21;2\n"))
+    assert ticket.lines[0].quantity == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "2026-03-05 14:05:06", "2026-03-05T14:05:06", "2026-03-05T14:05:06.000", "2026/3/5 14:05:06",
+        "2026.03.05 14:05:06", "2026年3月5日 14:05:06", "2026年03月05日 14时05分06秒", "20260305140506",
+        "20260305 14:05:06", "2026-03-05T06:05:06Z", "2026-03-05T07:05:06+01:00", "2026/3/5 2:05:06 PM",
+    ],
+)  # fmt: skip
+def test_common_times_are_read(told: str) -> None:
+    """Without at_format, in the till's zone unless they carry an offset."""
+    assert local(told) == datetime(2026, 3, 5, 14, 5, 6, tzinfo=SHANGHAI.timezone)
+
+
+def test_slashed_dates_are_read_when_the_file_shows_their_order() -> None:
+    """One date that can be read in one order only decides for all."""
+    for other, month in (("1/25/2026 8:45", 3), ("25/1/2026 8:45", 5)):
+        items = read(HEADER + f"1,3/5/2026 8:45,a,A,1,1\n2,{other},a,A,1,1\n")
+        assert [t.business_day for t in tickets(items)] == [date(2026, month, 8 - month), date(2026, 1, 25)]
+
+
+@pytest.mark.parametrize("dates", [("1/2/2026", "3/4/2026"), ("25/1/2026", "1/25/2026")])
+def test_dates_of_unclear_order_are_refused(dates: tuple[str, str]) -> None:
+    """What could be January or February is not guessed; with at_format it is read."""
+    file = HEADER + "".join(f"1,{told} 8:45,a,A,1,1\n" for told in dates)
+    (reason,) = reasons(read(file))
+    assert "set at_format" in reason
+    assert tickets(read(file, at_format="%m/%d/%Y %H:%M"))[0].business_day in (date(2026, 1, 2), date(2026, 1, 25))
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("12", "12"), (" 12.50 ", "12.50"), ("-1", "-1"), ("+1", "1"), (".5", "0.5"), ("¥12.5", "12.5"), ("￥1", "1"),
+        ("1,234.50", "1234.50"), ("1,234,567", "1234567"), ("12,5", "12.5"), ("1.234,56", "1234.56"), ("", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_written(cell: str, value: str | None) -> None:
+    """Thousands and decimal commas are told apart where they can be."""
+    assert number(cell) == (None if value is None else Decimal(value))
+
+
+@pytest.mark.parametrize("cell", ["1,234", "NaN", "Infinity", "1e5", "0x1", "1 2", "--1", "１２", "9" * 19, "1_000"])
+def test_numbers_that_could_mean_two_things_are_refused(cell: str) -> None:
+    """What is no plain number is not guessed."""
+    with pytest.raises(ValueError, match=r"number|digits"):
+        number(cell)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"encoding": "utf-16"}, {"encoding": "klingon"}, {"delimiter": "ab"}, {"delimiter": '"'},
+        {"at_format": "YYYY-MM-DD"}, {"columns": {"price": "x"}}, {"return_prefix": ""},
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_work_are_refused(settings: dict[str, Any]) -> None:
+    """A wrong setting is found before any file is read."""
+    with pytest.raises(ValidationError):
+        Options.model_validate({"id": "a", "driver": "csv-drop", "path": "/drop", **settings})
+
+
+# --- any input -----------------------------------------------------------------------------------------------------
+
+pieces = st.lists(
+    st.sampled_from(
+        [b"1", b"C2", b",", b",", b'"', b"\n", b"\r\n", b"2026-11-21 09:00", b"1/2/2026", b"\xc5\xa3", "奶".encode()]
+    )
+    | st.binary(max_size=8),
+    max_size=80,
+).map(b"".join)
+files = st.builds(
+    lambda head, body: head + body, st.sampled_from([b"", HEADER.encode(), b"invoice;date;qty\n"]), pieces
+)
+
+
+@given(files, st.data())
+def test_chunking_does_not_matter(file: bytes, data: st.DataObject) -> None:
+    """However the file is sliced, the same comes out, and nothing raises."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(file)), max_size=4)))
+    parts = [file[a:b] for a, b in zip([0, *cuts], [*cuts, len(file)], strict=True)]
+    decoder = decoder_of("csv-drop", SHANGHAI, return_prefix="C")
+    assert fed(decoder, parts, AT) == read(file, return_prefix="C")
+
+
+@given(st.binary(max_size=400))
+def test_truncation_and_garbage_never_raise(noise: bytes) -> None:
+    """A file cut anywhere, with noise behind the cut, gives records and rejects that can be printed."""
+    file = drop_cases("csv_drop")[0].read_bytes()
+    cut = len(noise) * 7 % len(file)
+    printed(read(file[:cut] + noise, return_prefix="C"))
+
+
+def test_a_megabyte_of_garbage_is_one_reject() -> None:
+    """Noise is counted, bounded, and does not fill the quarantine."""
+    assert len(read(Random(7).randbytes(1_000_000))) == 1
+
+
+def test_the_simulator_speaks_what_the_driver_reads() -> None:
+    """Simulated exports decode without a reject, are the same for a seed, and use no number twice."""
+    start = datetime(2026, 11, 21, 9, tzinfo=SHANGHAI.timezone)
+    sent = list(islice(messages(Random(5), start, timedelta(minutes=5)), 40))
+    assert sent == list(islice(messages(Random(5), start, timedelta(minutes=5)), 40))
+    items = [item for message in sent for item in read(message.body, return_prefix="C")]
+    assert reasons(items) == []
+    assert {message.body[:3] == b"\xef\xbb\xbf" for message in sent} == {True, False}
+    assert len({t.source_id for t in tickets(items)}) == len(items) > 200
+    assert {type(t) for t in tickets(items)} == {PosSale, PosReturn}
+    assert all(start <= item.at < start + timedelta(minutes=200) for item in items)
+    assert len({message.name for message in sent}) == 40
+
+
+def test_a_dropped_file_is_read_through_the_folder(tmp_path: Path) -> None:
+    """The device takes an export from its folder and deletes it once it is on disk."""
+    package = driver("csv-drop")
+    options = package.options.model_validate({"id": "a", "driver": "csv-drop", "path": tmp_path, "settle_s": 0})
+    (tmp_path / "a.csv").write_text(HEADER + "1,2026-11-21 09:00,a,A,1,1\n")
+    device = cast(Any, package.device(options, SHANGHAI))
+    device.open()
+    taken = device.read(0)
+    assert [type(item.data) for item in taken.items] == [PosSale]
+    taken.confirm()
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- samples -------------------------------------------------------------------------------------------------------
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@needs_samples
+@pytest.mark.parametrize("day", ["2010-12-01", "2011-01-05"])
+def test_a_day_of_invoices_sums_as_its_rows(day: str) -> None:
+    """Tickets, gross, returns and odd rows of a real day equal those of a plain loop over the rows."""
+    path = cast(Path, SHARED) / f"samples/pos_csv/uci_online_retail_{day}.csv"
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    for row in _rows(path):
+        amounts[row["InvoiceNo"]] += Decimal(row["Quantity"]) * Decimal(row["UnitPrice"])
+    items = read(path.read_bytes(), return_prefix="C")
+
+    assert reasons(items) == []
+    assert {t.transaction_id: t.total for t in tickets(items)} == amounts
+    returns = {number for number in amounts if number.startswith("C")}
+    assert {t.transaction_id for t in tickets(items) if isinstance(t, PosReturn)} == returns
+    assert sum(len(t.lines) for t in tickets(items)) == len(_rows(path))
+    flagged = [line for t in tickets(items) for line in t.lines if "zero-price" in line.flags]
+    assert len(flagged) == sum(Decimal(row["UnitPrice"]) == 0 for row in _rows(path))
+
+
+@needs_samples
+def test_a_grocery_week_sums_as_its_rows() -> None:
+    """Baskets, sales and zero quantities of a real week are those of its rows; fuel keeps its quantity."""
+    path = cast(Path, SHARED) / "samples/pos_csv/completejourney_store_week.csv"
+    rows = _rows(path)
+    items = read(path.read_bytes())
+    lines = [line for t in tickets(items) for line in t.lines]
+
+    assert reasons(items) == []
+    assert len(tickets(items)) == len({row["basket_id"] for row in rows})
+    assert sum((t.total or 0 for t in tickets(items)), Decimal(0)) == sum(Decimal(row["sales_value"]) for row in rows)
+    assert sum("zero-quantity" in line.flags for line in lines) == sum(row["quantity"] == "0" for row in rows) == 8
+    assert sum(line.quantity or 0 for line in lines) == sum(Decimal(row["quantity"]) for row in rows)
+    assert Decimal(1866) in {line.quantity for line in lines}
