@@ -62,6 +62,7 @@ class DropOptions(Options):
     path: Path = Field(description="folder to watch")
     pattern: str = Field("*", description="names to take, as a shell pattern")
     keep_done: bool = Field(False, description="move taken files to done/ instead of deleting them")
+    settle_s: float = Field(2, ge=0, le=3600, description="a file is complete when it stayed unchanged for so long")
 
 
 class PushOptions(Options):
