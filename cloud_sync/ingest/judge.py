@@ -110,6 +110,8 @@ class Judge:
         if epoch is None:
             return [HoldEpoch(sender, header.epoch, "unknown epoch")]
         _check_owner(epoch.identity, sender)
+        if header.last >= _LIMIT - 1:
+            raise WireError(f"batch: its numbers go up to {header.last}")
         try:
             entries, fault = open_batch(epoch.key, header, body, self._zstd)
         except Later as reason:

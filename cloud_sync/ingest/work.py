@@ -122,6 +122,16 @@ class Outcome(NamedTuple):
     repeated: int = 0
     unsettled: frozenset[bytes] = frozenset()
 
+    def plus(self, other: Outcome) -> Outcome:
+        """Of two transactions together."""
+        return Outcome(
+            self.stored + other.stored,
+            self.duplicates + other.duplicates,
+            self.set_aside + other.set_aside,
+            self.repeated + other.repeated,
+            self.unsettled | other.unsettled,
+        )
+
 
 class Known(NamedTuple):
     """What the warehouse knows of what was asked; None for what it does not know.

@@ -42,6 +42,16 @@ def add_partitions(connection: Connection, today: date) -> None:
                 _add_partition(connection, parent, key, name, (first, after))
 
 
+def keep_partitions(connection: Connection, today: date) -> None:
+    """`add_partitions` for a connection in autocommit that many workers may have at the same time."""
+    if {f"{table.name}_{first:%Y_%m}" for table in TABLES.values() for first, _ in months(today)} - _relations(
+        connection
+    ):
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+            add_partitions(connection, today)
+
+
 def months(today: date) -> Iterator[tuple[date, date]]:
     """First day of each month around `today`, and of the month after it."""
     for offset in range(-MONTHS_BACK, MONTHS_AHEAD + 1):

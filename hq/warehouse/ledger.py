@@ -1,0 +1,185 @@
+"""The ledger's part of a transaction: epochs, digests, ranges of numbers, the sources' own ids.
+
+Every statement takes its rows in sorted order, and the statements come in one order in every transaction, so that two
+workers wait for each other and do not lock each other out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from cloud_sync.ingest.work import Batch, Header
+from cloud_sync.wire.epoch import NO_EPOCH
+from hq.warehouse.source import SourceKey
+from hq.warehouse.spans import Span, gaps, spans_of
+
+Cursor = psycopg.Cursor[Any]
+Identity = tuple[bytes, bytes, int, int]  # stream, epoch, lane, seq
+StoreKey = tuple[str, SourceKey]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def put_header(cursor: Cursor, header: Header, received: datetime) -> int:
+    """How often the epoch was heard of; 0 when it is another box's or another stream's."""
+    who = header.header.identity
+    previous = None if who.previous == NO_EPOCH else who.previous
+    cursor.execute(
+        """INSERT INTO epoch (epoch, stream, store, box, previous, boot, opened, first_vital, first_normal, first_bulk,
+               header, received_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+           ON CONFLICT (epoch) DO UPDATE SET seen = epoch.seen + 1
+           WHERE (epoch.store, epoch.box, epoch.stream) = (excluded.store, excluded.box, excluded.stream)
+           RETURNING seen""",
+        [
+            *(who.epoch, who.stream, who.store, who.box, previous, who.boot, moment(who.opened_us, received)),
+            *(*who.first, header.header.raw, received),
+        ],
+    )
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def moment(us: int, instead: datetime) -> datetime:
+    """A time that a box told, `instead` where no calendar has it."""
+    try:
+        return _EPOCH + timedelta(microseconds=us)
+    except OverflowError:
+        return instead
+
+
+def put_digests(cursor: Cursor, batches: Sequence[Batch], received: datetime) -> set[bytes]:
+    """Counts every batch once more; the digests of those that were never seen."""
+    rows = [
+        (b.digest, b.sender.store, b.sender.box, b.stream, b.epoch, b.lane, b.first, b.last, b.kind)
+        for b in sorted(batches, key=lambda batch: batch.digest)
+    ]
+    cursor.execute(
+        """INSERT INTO batch (digest, store, box, stream, epoch, lane, first, last, kind, received_at)
+           SELECT t.*, %s FROM unnest(%s::bytea[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::smallint[],
+               %s::bigint[], %s::bigint[], %s::smallint[]) AS t
+           ON CONFLICT (digest) DO UPDATE SET seen = batch.seen + 1
+           RETURNING digest, seen""",
+        [received, *_arrays(rows)],
+    )
+    return {bytes(digest) for digest, seen in cursor if seen == 1}
+
+
+def put_stored(cursor: Cursor, stored: Mapping[bytes, int]) -> None:
+    """How many records each batch brought."""
+    cursor.execute(
+        """UPDATE batch SET stored = t.stored FROM unnest(%s::bytea[], %s::integer[]) AS t (digest, stored)
+           WHERE batch.digest = t.digest""",
+        [list(stored), list(stored.values())],
+    )
+
+
+def claim(cursor: Cursor, batches: Iterable[Batch]) -> dict[bytes, list[Span]]:
+    """Claims the numbers of these batches that nobody had claimed; which they are, by digest."""
+    wanted = {
+        (batch.stream, batch.epoch, int(batch.lane), first, last, batch.digest): batch
+        for batch in batches
+        for first, last in spans_of(batch.entries)
+    }
+    rows = [(wanted[key].sender.store, *key[:5]) for key in sorted(wanted)]
+    cursor.execute(
+        """INSERT INTO claim (store, stream, epoch, lane, seqs)
+           SELECT t.store, t.stream, t.epoch, t.lane, int8range(t.first, t.last, '[]')
+           FROM unnest(%s::text[], %s::bytea[], %s::bytea[], %s::smallint[], %s::bigint[], %s::bigint[])
+               AS t (store, stream, epoch, lane, first, last)
+           ON CONFLICT DO NOTHING
+           RETURNING stream, epoch, lane, lower(seqs), upper(seqs) - 1""",
+        _arrays(rows),
+    )
+    whole = set(cursor.fetchall())
+    claimed: dict[bytes, list[Span]] = {}
+    for key in sorted(wanted):
+        batch = wanted[key]
+        if key[:5] in whole:
+            whole.remove(key[:5])
+            fresh = [(key[3], key[4])]
+        else:
+            fresh = _claim_rest(cursor, batch, (key[3], key[4]))
+        claimed.setdefault(batch.digest, []).extend(fresh)
+    return claimed
+
+
+def _claim_rest(cursor: Cursor, batch: Batch, span: Span) -> list[Span]:
+    """A re-packing: takes what is free of `span`, until nothing is, since another worker may take it meanwhile."""
+    lane = (batch.stream, batch.epoch, int(batch.lane))
+    mine: list[Span] = []
+    while True:
+        cursor.execute(
+            """SELECT lower(seqs), upper(seqs) - 1 FROM claim
+               WHERE stream = %s AND epoch = %s AND lane = %s AND seqs && int8range(%s, %s, '[]')""",
+            [*lane, *span],
+        )
+        free = gaps(span, cursor.fetchall())
+        if not free:
+            return mine
+        for gap in free:
+            cursor.execute(
+                """INSERT INTO claim (store, stream, epoch, lane, seqs) VALUES (%s, %s, %s, %s, int8range(%s, %s, '[]'))
+                   ON CONFLICT DO NOTHING""",
+                [batch.sender.store, *lane, *gap],
+            )
+            if cursor.rowcount:
+                mine.append(gap)
+
+
+def claim_sources(cursor: Cursor, firsts: Mapping[StoreKey, Identity]) -> dict[StoreKey, Identity]:
+    """Claims events for the records that brought them; of those that others had claimed, the record that was first."""
+    keys = sorted(firsts)
+    rows = [(store, *key, *firsts[store, key]) for store, key in keys]
+    cursor.execute(
+        """INSERT INTO source_claim (store, business_day, type, source_id, content, stream, epoch, lane, seq)
+           SELECT * FROM unnest(%s::text[], %s::date[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[],
+               %s::smallint[], %s::bigint[])
+           ON CONFLICT DO NOTHING RETURNING store, business_day, type, source_id, content""",
+        _arrays(rows),
+    )
+    fresh = {(store, SourceKey(day, kind, id_, bytes(content))) for store, day, kind, id_, content in cursor}
+    return _first_claims(cursor, [key for key in keys if key not in fresh])
+
+
+def _first_claims(cursor: Cursor, keys: Sequence[StoreKey]) -> dict[StoreKey, Identity]:
+    if not keys:
+        return {}
+    cursor.execute(
+        """SELECT store, business_day, type, source_id, content, stream, epoch, lane, seq
+           FROM source_claim JOIN unnest(%s::text[], %s::date[], %s::text[], %s::text[], %s::bytea[])
+               AS t (store, business_day, type, source_id, content)
+               USING (store, business_day, type, source_id, content)""",
+        _arrays([(store, *key) for store, key in keys]),
+    )
+    return {
+        (store, SourceKey(day, kind, id_, bytes(content))): (bytes(stream), bytes(epoch), lane, seq)
+        for store, day, kind, id_, content, stream, epoch, lane, seq in cursor
+    }
+
+
+def alert_reused(cursor: Cursor, events: Iterable[tuple[str, date, str, str]], received: datetime) -> None:
+    """One alert for every event (store, business day, type, source id) that has more than one content.
+
+    Two workers that commit two contents in the same moment do not see each other's; `source_claim` keeps both.
+    """
+    cursor.execute(
+        """INSERT INTO alert_hq (opened, rule, store, subject, detail)
+           SELECT %s, 'source-id-reused', s.store, s.type || '/' || s.business_day || '/' || s.source_id,
+               jsonb_build_object('contents', count(*))
+           FROM source_claim s
+           JOIN unnest(%s::text[], %s::date[], %s::text[], %s::text[]) AS t (store, business_day, type, source_id)
+               USING (store, business_day, type, source_id)
+           GROUP BY s.store, s.business_day, s.type, s.source_id HAVING count(*) > 1
+           ORDER BY 3, 4
+           ON CONFLICT (store, rule, subject) DO UPDATE SET detail = excluded.detail""",
+        [received, *_arrays(sorted(set(events)))],
+    )
+
+
+def _arrays(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Rows as the arrays that unnest takes."""
+    return [list(column) for column in zip(*rows, strict=True)]

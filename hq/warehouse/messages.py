@@ -1,0 +1,95 @@
+"""The small things of a transaction: dead letters, heartbeats, records set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from cloud_sync.ingest.work import Aside, Batch, Beat, Letter
+from cloud_sync.wire.heartbeat import Heartbeat, Will
+from hq.warehouse.ledger import moment
+from hq.warehouse.rows import clean, json_text
+
+Cursor = psycopg.Cursor[Any]
+
+
+class SetAside(NamedTuple):
+    """A record that no table can hold, with its number."""
+
+    batch: Batch
+    seq: int
+    entry: Aside
+
+
+def put_letters(cursor: Cursor, letters: Iterable[Letter], received: datetime) -> None:
+    """The same message again is counted, not kept twice."""
+    for letter in sorted(letters, key=lambda one: (one.sender, one.digest)):
+        cursor.execute(
+            """INSERT INTO dead_letter (received_at, store, box, topic, reason, digest, payload)
+               VALUES (%s, %s, %s, %s, %s, %s, %s)
+               ON CONFLICT (store, box, digest) DO UPDATE SET seen = dead_letter.seen + 1""",
+            [received, *letter.sender[:2], letter.topic, clean(letter.reason), letter.digest, letter.payload],
+        )
+
+
+def put_aside(cursor: Cursor, records: Iterable[SetAside], received: datetime) -> None:
+    """Each stands under a number that its batch just claimed, so there is none yet."""
+    cursor.executemany(
+        """INSERT INTO set_aside (store, box, stream, epoch, lane, seq, type, reason, record, received_at)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+        [
+            (
+                *of.sender[:2],
+                of.stream,
+                of.epoch,
+                of.lane,
+                seq,
+                entry.kind.name,
+                clean(entry.reason),
+                entry.raw,
+                received,
+            )
+            for of, seq, entry in records
+        ],
+    )
+
+
+def put_beats(cursor: Cursor, beats: Iterable[Beat], received: datetime) -> None:
+    """Keeps the newest of every box."""
+    for beat in sorted(beats, key=lambda one: one.sender[:2]):
+        if isinstance(beat.body, Heartbeat):
+            _put_heartbeat(cursor, beat.body, received)
+        else:
+            _put_will(cursor, beat.body)
+
+
+def _put_heartbeat(cursor: Cursor, beat: Heartbeat, received: datetime) -> None:
+    """A fresh buffer file begins its sessions anew, so a heartbeat of another stream goes by its time."""
+    body = json_text(beat)
+    cursor.execute(
+        """INSERT INTO heartbeat AS h (store, box, at, received_at, session, seq, state, body, full_body)
+           VALUES (%s, %s, %s, %s, %s, %s, 'online', %s, %s)
+           ON CONFLICT (store, box) DO UPDATE SET at = excluded.at, received_at = excluded.received_at,
+               session = excluded.session, seq = excluded.seq, state = excluded.state, body = excluded.body,
+               full_body = coalesce(excluded.full_body, h.full_body)
+           WHERE CASE WHEN h.body->'stream' = excluded.body->'stream'
+               THEN (excluded.session, excluded.seq) > (h.session, h.seq)
+               ELSE excluded.body->'at_us' > h.body->'at_us' END""",
+        [
+            *(beat.store, beat.box, moment(beat.at_us, received), received, beat.session, beat.seq),
+            *(body, body if beat.full else None),
+        ],
+    )
+
+
+def _put_will(cursor: Cursor, will: Will) -> None:
+    """The last will of an old session says nothing about the present one."""
+    cursor.execute(
+        """UPDATE heartbeat SET state = 'offline', seq = CASE WHEN session = %(session)s THEN seq ELSE 0 END,
+               session = %(session)s
+           WHERE store = %(store)s AND box = %(box)s AND session <= %(session)s""",
+        {"store": will.store, "box": will.box, "session": will.session},
+    )
