@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.driver import Context, Decoder, Item, Reading
+from devices.options import DropOptions, SerialOptions
 from devices.registry import driver
 from records import Record, to_json
 
@@ -26,8 +27,10 @@ def drop_cases(folder: str) -> list[Path]:
 
 
 def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
-    told = {"id": "case", "driver": name, "path": "/drop", **settings}
     package = driver(name)
+    place = {DropOptions: {"path": "/drop"}, SerialOptions: {"port": "/dev/ttyS9"}}
+    way = next((told for kind, told in place.items() if issubclass(package.options, kind)), {})
+    told = {"id": "case", "driver": name, **way, **settings}
     return package.decoder(package.options.model_validate(told), context)
 
 
