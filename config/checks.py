@@ -9,7 +9,7 @@ from typing import NamedTuple
 import yaml
 
 from config.document import Document, key_text
-from config.places import Step, line_of
+from config.places import Path, line_of
 
 _SECRET = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|key|credentials?|psk)$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -18,7 +18,7 @@ _PEM = "-----BEGIN"
 
 class Finding(NamedTuple):
     line: int
-    path: tuple[Step, ...]
+    path: Path
     message: str
 
 
@@ -29,7 +29,7 @@ def findings(document: Document) -> Iterator[Finding]:
         yield from _repeated_ids(document.root)
 
 
-def _walk(node: yaml.Node, path: tuple[Step, ...], line: int, refused: dict[int, str]) -> Iterator[Finding]:
+def _walk(node: yaml.Node, path: Path, line: int, refused: dict[int, str]) -> Iterator[Finding]:
     if id(node) in refused:
         yield Finding(line, path, refused[id(node)])
     if isinstance(node, yaml.MappingNode):
@@ -44,7 +44,7 @@ def _walk(node: yaml.Node, path: tuple[Step, ...], line: int, refused: dict[int,
         yield Finding(line, path, "a key or certificate in clear; put it into a file and give the file's path")
 
 
-def _keys(node: yaml.MappingNode, path: tuple[Step, ...]) -> Iterator[Finding]:
+def _keys(node: yaml.MappingNode, path: Path) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for key, value in node.value:
         name = key_text(key)
@@ -58,7 +58,7 @@ def _keys(node: yaml.MappingNode, path: tuple[Step, ...]) -> Iterator[Finding]:
         seen.setdefault(name, line_of(key))
 
 
-def _refused_keys(node: yaml.MappingNode, path: tuple[Step, ...], refused: dict[int, str]) -> Iterator[Finding]:
+def _refused_keys(node: yaml.MappingNode, path: Path, refused: dict[int, str]) -> Iterator[Finding]:
     for key, _ in node.value:
         if id(key) in refused:
             yield Finding(line_of(key), (*path, key_text(key)), refused[id(key)])

@@ -15,6 +15,7 @@ import yaml
 from config.syntax import explain
 
 MAX_DEPTH = 32
+MAX_VALUES = 20_000
 
 _NULL, _BOOL, _INT, _FLOAT, _TEXT = (f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str"))
 
@@ -50,17 +51,24 @@ class _Loader(yaml.SafeLoader):
         super().__init__(text)
         self.refused: dict[int, str] = {}
         self.depth = 0
+        self.values = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
-        if self.depth >= MAX_DEPTH:
-            raise SyntaxFault(event.start_mark.line + 1, f"nested more than {MAX_DEPTH} levels deep; make it flatter")
+        self._count(event.start_mark.line + 1)
         if isinstance(event, yaml.AliasEvent):
             self.get_event()  # type: ignore[no-untyped-call]
             node = yaml.ScalarNode(_NULL, "", event.start_mark, event.end_mark)  # type: ignore[arg-type]
             self.refused[id(node)] = ALIAS
             return node
         return self._compose_plain(parent, index, event)
+
+    def _count(self, line: int) -> None:
+        self.values += 1
+        if self.depth >= MAX_DEPTH:
+            raise SyntaxFault(line, f"nested more than {MAX_DEPTH} levels deep; make it flatter")
+        if self.values > MAX_VALUES:
+            raise SyntaxFault(line, f"more than {MAX_VALUES} keys and values; is it a store's YAML file?")
 
     def _compose_plain(self, parent: yaml.Node | None, index: int, event: yaml.NodeEvent) -> yaml.Node | None:
         refusal = ANCHOR if event.anchor is not None else TAG if getattr(event, "tag", None) is not None else None

@@ -12,7 +12,7 @@ from config.checks import Finding, findings
 from config.document import Document, SyntaxFault, compose, plain
 from config.faults import ConfigError, Fault
 from config.models import model_at, rooted
-from config.places import dotted, place
+from config.places import dotted, existing, lines
 from config.store import StoreConfig
 from config.wording import sentence
 
@@ -81,11 +81,13 @@ def _validated(file: str, document: Document, root: yaml.Node) -> StoreConfig:
 
 
 def _complaints(error: ValidationError, root: yaml.Node, data: object) -> Iterator[Finding]:
+    known = lines(root)
     for details in error.errors(include_url=False):
         if details["type"] == "too_short" and details["input"]:
             continue  # the list is long enough: its invalid entries, told by themselves, are not counted
         loc = details["loc"]
-        line, path = place(root, loc)
+        path = existing(known, loc)
+        line = known[path]
         if details["type"] == "missing":
             path = (*path, loc[-1])
         yield Finding(line, path, sentence(details, model_at(StoreConfig, data, path)))

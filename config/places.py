@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import yaml
 
 from config.document import key_text
 
 Step = str | int
-
-
-class Place(NamedTuple):
-    """line: from 1. path: as far as it exists in the file."""
-
-    line: int
-    path: tuple[Step, ...]
+Path = tuple[Step, ...]
 
 
 def line_of(node: yaml.Node) -> int:
+    """From 1."""
     return int(node.start_mark.line) + 1
 
 
-def place(root: yaml.Node, loc: Sequence[Step]) -> Place:
-    """Follows `loc` from the root; steps that the file does not have (a missing key, a union's branch) are skipped.
-
-    An entry of a mapping is at its key's line, also when its value begins further down.
-    """
-    node, found = root, Place(line_of(root), ())
-    for step in loc:
-        entry = _entry(node, step)
-        if entry is not None:
-            line, node = entry
-            found = Place(line, (*found.path, step))
+def lines(root: yaml.Node) -> dict[Path, int]:
+    """The line of every entry; one of a mapping is at its key's line, also when its value begins further down."""
+    found: dict[Path, int] = {(): line_of(root)}
+    _gather(root, (), found)
     return found
 
 
-def _entry(node: yaml.Node, step: Step) -> tuple[int, yaml.Node] | None:
+def _gather(node: yaml.Node, path: Path, found: dict[Path, int]) -> None:
+    for step, marked, value in _entries(node):
+        if (*path, step) not in found:
+            found[*path, step] = line_of(marked)
+            _gather(value, (*path, step), found)
+
+
+def _entries(node: yaml.Node) -> list[tuple[Step, yaml.Node, yaml.Node]]:
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key_text(key) == step:
-                return line_of(key), value
-    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        item = node.value[step]
-        return line_of(item), item
-    return None
+        return [(key_text(key), key, value) for key, value in node.value]
+    if isinstance(node, yaml.SequenceNode):
+        return [(index, item, item) for index, item in enumerate(node.value)]
+    return []
+
+
+def existing(known: Mapping[Path, int], loc: Sequence[Step]) -> Path:
+    """`loc` as far as the file has it, without a missing key or the name of a union's branch."""
+    path: Path = ()
+    for step in loc:
+        if (*path, step) in known:
+            path = (*path, step)
+    return path
 
 
 def dotted(path: Sequence[Step]) -> str:

@@ -237,6 +237,7 @@ def test_a_name_that_older_yaml_would_change_stays_a_text(tmp_path: Path, name: 
         ("store: a\nbox: \x07\n", ":2: the character U+0007 may not stand in a YAML file"),
         (b"store: a\nbox: \xff\n", ":2: is not UTF-8 text; save the file as UTF-8"),
         ("a: " + "[" * 40 + "]" * 40, ":1: nested more than 32 levels deep; make it flatter"),
+        ("- a\n" * 20_000, ":20000: more than 20000 keys and values; is it a store's YAML file?"),
         ("# nothing\n", ":1: the file says nothing"),
         ("--- ~\n", ":1: the file says nothing"),
         ("- store: a\n", ":1: must be a group of `key: value` lines, found a list"),
