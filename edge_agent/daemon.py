@@ -31,7 +31,7 @@ from edge_agent.notify import notify
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.core import Policy, Recorder, Remember
 from edge_agent.recorder.epochs import BoxSeal, microseconds
-from edge_agent.recorder.opening import FILE, open_buffer
+from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.station import Station
 from edge_agent.status import Window
@@ -120,7 +120,7 @@ class Daemon:
     def _recorder(self) -> RecorderThread:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
-        recorder = RecorderThread(config.data_dir / FILE, opened.buffer, core, self._desk, self._clock, self._seal)
+        recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason)
         return recorder

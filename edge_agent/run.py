@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
 import sys
 import threading
@@ -48,7 +49,8 @@ def main(path: Path) -> int:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Makes the data directory and holds its lock."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.umask(0o077)
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / "agent.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire.topics import Up
@@ -71,6 +71,15 @@ class Buffer:
 
     def close(self) -> None:
         self._db.close()
+
+    def reopen(self) -> Self:
+        """A new connection to the same file, in place of this one."""
+        self.close()
+        return type(self)(self._path)
+
+    def on_disk(self) -> int:
+        """What the file takes on disk, the write-ahead log included."""
+        return sum(file.stat().st_size for file in self._path.parent.glob(f"{self._path.name}*"))
 
     def found(self, identity: StreamIdentity) -> None:
         """Says once for ever which stream this file is."""

@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from cloud_sync.seal.dictionary import Zstd
@@ -119,8 +118,7 @@ class Desk:
 class RecorderThread:
     """Owns the buffer: `run` until `stop`, then everything at hand is committed and cut and the file is closed."""
 
-    def __init__(self, path: Path, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal) -> None:
-        self._path = path
+    def __init__(self, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal) -> None:
         self._buffer = opened
         self._recorder = recorder
         self._desk = desk
@@ -163,7 +161,7 @@ class RecorderThread:
                 dict(recorder.accepted),
                 {lane: recorder.cut[lane] - 1 for lane in Lane},
                 {lane: buffer.waiting(lane) for lane in Lane},
-                sum(file.stat().st_size for file in self._path.parent.glob(self._path.name + "*")),
+                buffer.on_disk(),
             )
         )
 
@@ -237,8 +235,7 @@ class RecorderThread:
         waits = iter(_RETRY_S)
         while True:
             try:
-                self._buffer.close()
-                self._buffer = Buffer(self._path)
+                self._buffer = self._buffer.reopen()
                 self._step(core.Reopened(self._buffer.view()))
                 break
             except BufferDamaged:
