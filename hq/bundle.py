@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hq import certificates, keys
 from hq.boxes import Box
-from hq.data import Data, private_directory, write_private
+from hq.data import Data, host_port, private_directory, write_private
 
 _COPIES = {
     "hq-root.pub": "root.pub",
@@ -68,13 +68,12 @@ def write(data: Data, folder: Path, box: Box, key: Ed25519PrivateKey, data_dir: 
 
 def _yaml(data: Data, box: Box, data_dir: str) -> str:
     settings = data.settings()
-    name = f"[{settings.names[0]}]" if ":" in settings.names[0] else settings.names[0]
     values = {
         "store": box.store,
         "box": box.box,
         "timezone": box.timezone,
         "data_dir": data_dir,
-        "broker": f"mqtts://{name}:{settings.mqtt_port}",
+        "broker": f"mqtts://{host_port(settings.names[0], settings.mqtt_port)}",
         "topic_root": settings.topic_root,
     }
     return _YAML.format_map({key: json.dumps(value, ensure_ascii=False) for key, value in values.items()})

@@ -116,6 +116,11 @@ class Data:
         except msgspec.DecodeError as error:
             raise DataError(f"{self.settings_file}: {error}; restore it from a backup") from error
 
+    def existing(self) -> Data:
+        """Itself, when a headquarters is in it. Raises DataError."""
+        self.settings()
+        return self
+
     def save(self, settings: Settings) -> None:
         write_private(self.settings_file, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
@@ -142,6 +147,11 @@ def write_private(path: Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def host_port(host: str, port: int) -> str:
+    """As URLs write it: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def free_ports(count: int) -> list[int]:

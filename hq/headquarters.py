@@ -18,6 +18,7 @@ from hq.data import Data, DataError, Failure, Settings, free_ports, private_dire
 from hq.embedded.nats import Broker, Listeners
 from hq.embedded.postgres import Postgres
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 LOCAL_NAMES = ("localhost", "127.0.0.1")
 RENEW_BEFORE = dt.timedelta(days=90)
 _ADVICE = """\
@@ -146,9 +147,10 @@ def migrate(data: Data) -> None:
 
 def _settings(data: Data, wishes: Wishes) -> Settings:
     old = data.settings() if data.settings_file.exists() else _new_settings()
+    reached_at = [wishes.host] if wishes.host and wishes.host not in EVERYWHERE else []
     return msgspec.structs.replace(
         old,
-        names=tuple(dict.fromkeys([*wishes.names, *old.names])),
+        names=tuple(dict.fromkeys([*wishes.names, *reached_at, *old.names])),
         host=wishes.host or old.host,
         mqtt_port=wishes.mqtt_port or old.mqtt_port,
         console_port=wishes.console_port or old.console_port,

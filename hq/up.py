@@ -25,7 +25,7 @@ from typing import Protocol
 import msgspec
 import nats
 
-from hq.data import Data, Failure, private_directory, write_private
+from hq.data import Data, Failure, host_port, private_directory, write_private
 from hq.embedded import process
 from hq.exits import Exit
 from hq.headquarters import Wishes, broker, database, init, migrate, offline_advice
@@ -184,8 +184,8 @@ def _write_run(data: Data, watched: list[Watched]) -> Running:
     settings = data.settings()
     running = Running(
         pid=os.getpid(),
-        console=f"http://{settings.host}:{settings.console_port}",
-        mqtt=f"mqtts://{settings.names[0]}:{settings.mqtt_port}",
+        console=f"http://{host_port(settings.host, settings.console_port)}",
+        mqtt=f"mqtts://{host_port(settings.names[0], settings.mqtt_port)}",
         nats=broker(data).url,
         database_port=settings.database_port,
         pids={one.part.name: one.part.process.pid for one in watched if one.part.process},
@@ -197,7 +197,7 @@ def _write_run(data: Data, watched: list[Watched]) -> Running:
 @contextmanager
 def _alone(data: Data) -> Iterator[None]:
     """Holds the data directory's lock. Raises Failure when another `up` does."""
-    with data.lock_file.open("a") as lock:
+    with os.fdopen(os.open(data.lock_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

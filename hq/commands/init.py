@@ -38,12 +38,12 @@ def wishes(args: Namespace, names: list[str]) -> Wishes:
 
 
 def _work(args: Namespace) -> int:
-    from hq.data import Data
+    from hq.data import Data, host_port
     from hq.headquarters import init, offline_advice, tell_broker
 
     data = Data(args.data)
     settings = init(data, wishes(args, args.name))
     tell_broker(data)
-    print(f"headquarters in {data.root}; boxes reach it at mqtts://{settings.names[0]}:{settings.mqtt_port}")
+    print(f"headquarters in {data.root}; boxes reach it at mqtts://{host_port(settings.names[0], settings.mqtt_port)}")
     print(offline_advice(data), end="")
     return Exit.DONE

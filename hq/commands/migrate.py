@@ -18,5 +18,5 @@ def _work(args: Namespace) -> int:
     from hq.data import Data
     from hq.headquarters import migrate
 
-    migrate(Data(args.data))
+    migrate(Data(args.data).existing())
     return Exit.DONE

@@ -46,7 +46,7 @@ def _add(args: Namespace) -> int:
     from hq.data import Data
     from hq.headquarters import add_box, new_box
 
-    data = Data(args.data)
+    data = Data(args.data).existing()
     key = Ed25519PrivateKey.generate()
     box = new_box(args.store, args.box, args.name or args.store, args.timezone, key)
     folder = args.out or data.bundles / box.user
@@ -59,9 +59,7 @@ def _list(args: Namespace) -> int:
     from hq.boxes import registered
     from hq.data import Data
 
-    data = Data(args.data)
-    data.settings()
-    for box in registered(data):
+    for box in registered(Data(args.data).existing()):
         state = f"revoked {box.revoked:%Y-%m-%d}" if box.revoked else "may connect"
         print(f"{box.store}\t{box.box}\t{box.name}\t{box.timezone}\tadded {box.added:%Y-%m-%d}\t{state}")
     return Exit.DONE
@@ -71,6 +69,6 @@ def _revoke(args: Namespace) -> int:
     from hq.data import Data
     from hq.headquarters import revoke_box
 
-    box = revoke_box(Data(args.data), args.store, args.box)
+    box = revoke_box(Data(args.data).existing(), args.store, args.box)
     print(f"{box.user} is shut out since {box.revoked:%Y-%m-%d %H:%M} UTC")
     return Exit.DONE

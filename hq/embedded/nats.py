@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hq.certificates import WORKER
-from hq.data import private_directory, write_private
+from hq.data import host_port, private_directory, write_private
 from hq.embedded import process
 
 MAX_PAYLOAD = 1_000_000
@@ -113,7 +113,7 @@ class Broker:
             "verify_and_map": True,
             "timeout": 10,
         }
-        host = self.listeners.host
+        mqtt = host_port(self.listeners.host, self.listeners.mqtt_port)
         return {
             "server_name": "store-edge",
             "listen": f"127.0.0.1:{self.listeners.nats_port}",
@@ -124,7 +124,7 @@ class Broker:
             "logfile_max_num": 3,
             "jetstream": {"store_dir": str(self.directory / "streams"), "max_file_store": 64_000_000_000},
             "mqtt": {
-                "listen": f"{host}:{self.listeners.mqtt_port}",
+                "listen": mqtt,
                 "tls": tls,
                 "ack_wait": "5s",
                 "max_ack_pending": 1024,

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import queue
 import signal
 import ssl
 import time
@@ -10,50 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import nats
-import paho.mqtt.client as mqtt
 import pytest
 
 from hq import certificates
 from hq.stream import CONSUMER, STREAM, ensure_stream
+from tests.hq.mqtt_box import DEADLINE_S, Box
 from tests.services import TOPIC_ROOT, BrokerForTests, Files, new_broker
-
-DEADLINE_S = 20.0
-
-
-class Box:
-    """A box's MQTT connection, as the uplink makes it."""
-
-    def __init__(self, name: str, ca: Path, files: Files | None) -> None:
-        self.messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        self.granted: queue.Queue[int] = queue.Queue()
-        self.outcome: queue.Queue[bool] = queue.Queue()
-        self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv311)
-        certificate = (str(files.certificate), str(files.key)) if files else (None, None)
-        self.client.tls_set(str(ca), *certificate)
-        self.client.on_connect = lambda _c, _u, _f, code, _p: self.outcome.put(not code.is_failure)
-        self.client.on_disconnect = lambda *_: self.outcome.put(False)
-        self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.granted.put(codes[0].value)
-        self.client.on_message = lambda _c, _u, message: self.messages.put((message.topic, message.payload))
-
-    def connect(self, port: int) -> bool:
-        """Whether the broker takes the connection."""
-        try:
-            self.client.connect("127.0.0.1", port)
-        except OSError:
-            return False
-        self.client.loop_start()
-        return self.outcome.get(timeout=DEADLINE_S)
-
-    def subscribe(self, topic: str) -> int:
-        self.client.subscribe(topic, qos=1)
-        return self.granted.get(timeout=DEADLINE_S)
-
-    def publish(self, topic: str, payload: bytes) -> None:
-        self.client.publish(topic, payload, qos=1).wait_for_publish(DEADLINE_S)
-
-    def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
 
 
 def box_of(broker: BrokerForTests, store: str, box: str) -> Box:
