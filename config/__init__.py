@@ -1,4 +1,4 @@
-"""YAML for stores: models, an annotated example, references made from them. `load` is the way in."""
+"""YAML for stores: models, an annotated example, the settings as rows. `load` is the way in."""
 
 from config.faults import ConfigError, Fault
 from config.loading import load

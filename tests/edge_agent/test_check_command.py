@@ -50,6 +50,16 @@ def test_no_file_is_a_usage_error() -> None:
     assert "usage: edge-agent check" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "status"])
+def test_no_command_starts_on_a_broken_file(command: str) -> None:
+    """What needs the store's file ends with 78 and the same faults as `check`, so that systemd does not restart it."""
+    file = BROKEN / "empty.yaml"
+    done = subprocess.run([*AGENT, command, "-c", file], capture_output=True, text=True, cwd=ROOT, check=False)
+
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr == check(file).stderr
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.parametrize("file", [EXAMPLE, *sorted(BROKEN.iterdir())], ids=lambda file: file.stem)
 def test_no_device_and_no_network_is_opened(tmp_path: Path, file: Path) -> None:
