@@ -72,7 +72,7 @@ def test_an_argument_without_help_is_refused() -> None:
     made = parser()
     made.add_argument("--silent", action="store_true")
 
-    with pytest.raises(SystemExit, match="--silent.* has no help text"):
+    with pytest.raises(SystemExit, match=r"--silent.* has no help text"):
         reference.commands(made)
 
 
