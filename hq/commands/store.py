@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
     listing.set_defaults(work=_list)
     revoke = what.add_parser("revoke", help="shut a box out at once; what it sent stays")
     add_data(revoke)
-    revoke.add_argument("store", metavar="STORE")
+    revoke.add_argument("store", metavar="STORE", help="the store's name")
     revoke.add_argument("--box", default=BOX, help="the mini-PC's name (%(default)s)")
     revoke.set_defaults(work=_revoke)
 
