@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -27,6 +27,7 @@ from cloud_sync.wire.topics import Address, Up
 KEEPALIVE_S = 30
 CONNECT_TIMEOUT_S = 10.0
 UNSENT = 64  # messages without PUBACK at most; what is beyond is dropped and sent again by the core
+LEAVE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,14 @@ class _Session:
         self._clock = clock
         self._closed = False
         self._stage = "before answering: does it know this box's certificate?"
+        self._over = threading.Event()
+        self._unsent: list[tuple[bytes, paho.MQTTMessageInfo]] = []
         self._client = self._new_client()
 
     def _new_client(self) -> paho.Client:
         client = paho.Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"{self._address.store}.{self._address.box}",
+            client_id=f"{self._address.store}_{self._address.box}",  # names have no "_"; NATS takes no "."
             clean_session=True,
             protocol=paho.MQTTv311,
             reconnect_on_failure=False,
@@ -127,12 +130,21 @@ class _Session:
         threading.Thread(target=self._open, args=(tls,), name="uplink-connect", daemon=True).start()
 
     def publish(self, what: Up, payload: bytes) -> None:
-        self._client.publish(self._address.up(what), payload, qos=1)
+        """Not again while the same waits for its PUBACK: on one connection a copy only lengthens the queue."""
+        self._unsent = [(sent, info) for sent, info in self._unsent if not info.is_published()]
+        if any(sent == payload for sent, _ in self._unsent):
+            return
+        info = self._client.publish(self._address.up(what), payload, qos=1)
+        if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
+            self._unsent.append((payload, info))
 
     def close(self) -> None:
-        """Takes leave without waiting; paho's thread ends when the broker has it or does not answer."""
+        """Takes leave, so that the broker drops the last will; paho's thread ends by itself."""
         self._closed = True
+        connected = self._client.is_connected()
         self._client.disconnect()
+        if connected:
+            self._over.wait(LEAVE_S)
 
     def _open(self, tls: Tls) -> None:
         try:
@@ -180,6 +192,7 @@ class _Session:
         code: ReasonCode,
         _: Properties | None,
     ) -> None:
+        self._over.set()
         self._down(f"broker {self._broker} closed the connection {self._stage} ({code})")
 
 

@@ -18,16 +18,16 @@ class Clock(Protocol):
 
 
 class Link(Protocol):
-    """A way to the broker. Nothing here waits for the network; what happens comes as events."""
+    """A way to the broker. What happens comes as events."""
 
     def connect(self, session: int, broker: int) -> None:
-        """Begins a session; `LinkUp` or `LinkDown` follows."""
+        """Begins a session without waiting for it; `LinkUp` or `LinkDown` follows."""
 
     def publish(self, what: Up, payload: bytes) -> None:
-        """Hands over at QoS 1; where that fails, it is as if the network had lost it."""
+        """Hands over at QoS 1 without waiting; where that fails, it is as if the network had lost it."""
 
     def close(self) -> None:
-        """Ends the session if there is one; nothing follows."""
+        """Ends the session if there is one, after a second at most; nothing follows."""
 
 
 class Outbox(Protocol):
