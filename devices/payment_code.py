@@ -20,13 +20,23 @@ _SCHEMES: tuple[tuple[Scheme, re.Pattern[str]], ...] = (
     ("alipay", re.compile(_ALIPAY)),
     ("unionpay", re.compile(_UNIONPAY)),
 )
-_ANYWHERE = re.compile(f"{_WECHAT}|{_ALIPAY}|{_UNIONPAY}".encode())
+_ANY = f"{_WECHAT}|{_ALIPAY}|{_UNIONPAY}"
+_RUN_TOGETHER = re.compile(_ANY)
+_ANYWHERE = re.compile(_ANY.encode())
+_LONGEST = 24  # digits of a payment code
 _BEGUN = re.compile(rb"(?:1[0-5]|2[5-9]|30|62)[0-9]{8,}")
 
 
 def scheme_of(digits: str) -> Scheme | None:
     """Whose payment code `digits` would be, None when they are none."""
     return next((scheme for scheme, pattern in _SCHEMES if pattern.fullmatch(digits)), None)
+
+
+def holds_code(digits: str) -> bool:
+    """Whether `digits` would be a payment code, or several that ran together."""
+    if len(digits) > _LONGEST:
+        return _RUN_TOGETHER.search(digits) is not None
+    return scheme_of(digits) is not None
 
 
 def without_payment_codes(raw: bytes) -> bytes:

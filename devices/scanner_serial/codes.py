@@ -20,7 +20,7 @@ from biip.gs1_element_strings import GS1ElementString
 from biip.gs1_messages import GS1Message
 from biip.upc import Upc
 
-from devices.payment_code import Scheme, scheme_of
+from devices.payment_code import holds_code, scheme_of
 from devices.scanner_serial.layout import Layout, Measure, check_holds
 from records.types import PaymentCode, Scan, ScannerRole
 
@@ -30,7 +30,7 @@ _FNC1 = "\x1d"
 _COMPOSITE = "|]e0"
 _ARTICLE_LENGTHS = {8: "ean-8", 12: "upc-a", 13: "ean-13", 14: "itf-14"}
 _WITH_CHECK_DIGIT = re.compile(r"0[12]\d{14}|00\d{18}|41[0-7]\d{13}", re.ASCII)
-_LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{16,24}(?![0-9])")
+_LONG_NUMBER = re.compile(r"[0-9]{16,}")
 
 _GS1 = {"C1": "gs1-128", "e0": "gs1-databar", "e1": "gs1-composite", "e2": "gs1-composite"} | {
     "d2": "gs1-datamatrix",
@@ -56,6 +56,9 @@ _OTHERS = {
     "z": "aztec",
 }
 _TWO_DIMENSIONAL = {"qr", "datamatrix", "aztec", "pdf417", "dotcode", "maxicode"}
+
+
+MASKED = "payment-code-masked"
 
 
 class Misread(ValueError):
@@ -151,7 +154,7 @@ def _free(body: str, symbology: str | None, rules: Rules) -> Scan | PaymentCode:
     measure = _measure(body, rules) if number and symbology not in _TWO_DIMENSIONAL else None
     if measure:
         return Scan(body, symbology, measure.gtin, {}, measure.weight_kg, measure.price, rules.role)
-    scheme = _payment(body, rules) if number else None
+    scheme = scheme_of(body) if number and _reads_payments(rules) else None
     if scheme:
         return PaymentCode(scheme)
     if number and len(body) == 14 and symbology == "itf" and check_holds(body):
@@ -159,13 +162,17 @@ def _free(body: str, symbology: str | None, rules: Rules) -> Scan | PaymentCode:
     if body[:8].lower().startswith(("http://", "https://")):
         found = _link(body)
         return Scan(body, symbology, found.gtin, found.values, found.weight_kg, found.price, rules.role)
-    hidden = _LONG_NUMBER.sub(lambda found: "*" * len(found[0]) if _payment(found[0], rules) else found[0], body)
-    return Scan(hidden, symbology, role=rules.role, flags=() if hidden == body else ("payment-code-masked",))
+    hidden = _LONG_NUMBER.sub(lambda found: _hidden(found[0], rules), body)
+    return Scan(hidden, symbology, role=rules.role, flags=() if hidden == body else (MASKED,))
 
 
-def _payment(digits: str, rules: Rules) -> Scheme | None:
+def _hidden(digits: str, rules: Rules) -> str:
+    return "*" * len(digits) if _reads_payments(rules) and holds_code(digits) else digits
+
+
+def _reads_payments(rules: Rules) -> bool:
     """A till's scanner reads payment codes; one in the store room reads numbers that look the same."""
-    return scheme_of(digits) if rules.payment_codes and rules.role == "sale" else None
+    return rules.payment_codes and rules.role == "sale"
 
 
 def _measure(digits: str, rules: Rules) -> Measure | None:

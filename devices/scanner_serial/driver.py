@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.payment_code import without_begun_codes, without_payment_codes
-from devices.scanner_serial.codes import Misread, Rules, interpret
+from devices.scanner_serial.codes import MASKED, Misread, Rules, interpret
 from devices.scanner_serial.frames import Code, LineParser, Noise
 from devices.scanner_serial.options import Options
 from devices.serial_port import SerialPort
@@ -47,7 +47,8 @@ class ScanDecoder:
             data = interpret(found.text, self._rules)
         except Misread as error:
             return Rejected(str(error), without_payment_codes(found.raw), at)
-        return Reading(data, at, raw=b"" if isinstance(data, PaymentCode) else found.raw)
+        secret = isinstance(data, PaymentCode) or MASKED in data.flags
+        return Reading(data, at, raw=b"" if secret else found.raw)
 
     def _repeated(self, text: str, at: datetime) -> bool:
         if not self._window:
