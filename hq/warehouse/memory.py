@@ -59,9 +59,10 @@ class MemoryWarehouse:
         unsettled = set()
         for header in work.headers():
             known = self.epochs.setdefault(header.header.identity.epoch, header)
-            repeated += known is not header
             if known.header.identity != header.header.identity:
                 unsettled.add(header.digest)
+            elif known is not header:
+                repeated += 1
         for batch in work.batches():
             self.batches[batch.digest] = self.batches.get(batch.digest, 0) + 1
             if self.batches[batch.digest] > 1:

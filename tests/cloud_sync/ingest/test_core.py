@@ -96,7 +96,7 @@ def box() -> Box:
 
 
 def test_header_and_batch_together_are_stored_and_receipted(box: Box) -> None:
-    """A batch that overtook its header in the same delivery is stored with it, and both are receipted in one envelope."""
+    """A batch that overtook its header in one delivery is stored with it; one envelope receipts both."""
     world = World([box])
     batch, header = box.send_batch(sales(1, 20)), box.send_header()
     world.arrive(batch, header)
@@ -270,7 +270,7 @@ def test_a_forged_header_opens_nothing(box: Box) -> None:
 
 
 def test_a_header_of_an_unregistered_key_is_held(box: Box) -> None:
-    """A header whose fingerprint is not the registered key's is neither stored nor refused: the box may be re-enrolled."""
+    """A header of another key than the registered one is neither stored nor refused: it may be an older one."""
     twin = Box(store=box.store, name=box.name)
     world = World([box])
     world.arrive(twin.send_header())
@@ -313,7 +313,7 @@ def test_a_batch_of_rows_is_stored_as_one_of_records(box: Box) -> None:
 
 
 def test_one_rotten_row_costs_no_other(box: Box) -> None:
-    """Of a batch of rows with one that does not open the others are stored, its number stays free, the whole is kept."""
+    """Of a batch of rows one that does not open stays unclaimed, the others are stored, the whole is kept."""
     world = World([box])
     rows = box.rows(sales(1, 8))
     broken = rows[:-1] + bytes([rows[-1] ^ 1])
@@ -329,9 +329,7 @@ def test_one_rotten_row_costs_no_other(box: Box) -> None:
 def test_a_type_of_a_later_release_is_held(box: Box) -> None:
     """A batch with a record type that this release does not know is held, not refused."""
     world = World([box])
-    batch = box.epoch.seal_batch(
-        0, 1, [(9_999, b"\x90")], __import__("tests.cloud_sync.ingest.box").cloud_sync.ingest.box.ZSTD, os.urandom
-    )  # type: ignore[arg-type]
+    batch = box.epoch.seal_batch(Lane.VITAL, 1, [(9_999, b"\x90")], ZSTD, os.urandom)
     world.arrive(box.send_header(), box.send(Up.BATCH, batch))
 
     assert [type(body) for body in world.told(box)] == [Hold, Receipt]

@@ -1,0 +1,46 @@
+"""A migrated database that is empty for every test, made once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from hq.embedded.postgres import Postgres
+from hq.warehouse import migrate
+from hq.warehouse.columns import TABLES
+
+LEDGER = (
+    "box",
+    "store",
+    "epoch",
+    "batch",
+    "claim",
+    "source_claim",
+    "dead_letter",
+    "set_aside",
+    "heartbeat",
+    "alert_hq",
+)
+
+
+@pytest.fixture(scope="session")
+def migrated_once(session_database: Postgres) -> str:
+    name = f"migrated_{secrets.token_hex(6)}"
+    with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    dsn = session_database.dsn(name)
+    migrate(dsn)
+    return dsn
+
+
+@pytest.fixture
+def migrated(migrated_once: str) -> Iterator[str]:
+    """The DSN of a database with every table and no row."""
+    yield migrated_once
+    with psycopg.connect(migrated_once, autocommit=True) as connection:
+        for table in [*LEDGER, *(table.name for table in TABLES.values())]:
+            connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
