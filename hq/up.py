@@ -69,7 +69,7 @@ class Worker:
         """Ends one that was left over, then starts."""
         mark = f"edge-hq-up={self.root}:{self.name}"
         process.end_leftovers(Path(sys.executable).name, mark, signal.SIGTERM, STOP_S)
-        argv = [sys.executable, "-X", mark, "-m", "hq", self.name, "--data", str(self.root)]
+        argv = [sys.executable, "-P", "-X", mark, "-m", "hq", self.name, "--data", str(self.root)]
         self.process = process.start(argv, log=None, on_parent_death=signal.SIGTERM, user=None)
 
     def stop(self) -> None:

@@ -1,0 +1,169 @@
+"""The product's own commands as child processes: headquarters and one store's agent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from simulation.feeds import Feed
+
+START_S = 90.0
+STOP_S = 30.0
+T = TypeVar("T")
+
+
+class Stuck(Exception):
+    """What was waited for did not come."""
+
+
+def wait_for(what: str, seconds: float, condition: Callable[[], T | None]) -> T:
+    """The first true value of `condition`, or `Stuck`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise Stuck(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.05)
+    return value
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """One child with its log file; it dies with us."""
+
+    def __init__(self, argv: list[str], log: Path) -> None:
+        self._argv = argv
+        self._log = log
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._child = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL, and the process is gone."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    def stop(self) -> None:
+        """SIGTERM; `Stuck` when it does not end."""
+        if self._child is None or not self.running:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            raise Stuck(f"{self._argv[0]} did not end within {STOP_S:.0f} s; see {self._log}") from None
+
+
+def command(name: str) -> str:
+    """Our own console script, beside the Python that runs this."""
+    return str(Path(sys.executable).with_name(name))
+
+
+class Headquarters(Process):
+    """`edge-hq up` on a data directory below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "hq"
+        super().__init__([command("edge-hq"), "up", "--data", str(self.data)], folder / "hq.log")
+
+    def prepare(self, store: str, box: str, bundle: Path, timezone: str) -> None:
+        """Makes keys and lets the box in; keeps what is there."""
+        if bundle.exists():
+            return
+        for argv in (
+            ["init", "--data", str(self.data)],
+            [
+                "store",
+                "add",
+                store,
+                "--box",
+                box,
+                "--timezone",
+                timezone,
+                "--data",
+                str(self.data),
+                "--out",
+                str(bundle),
+            ],
+        ):
+            subprocess.run([command("edge-hq"), *argv], check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """`run.json`: ports and process ids; empty while it starts."""
+        try:
+            return dict(json.loads((self.data / "run.json").read_text()))
+        except (OSError, ValueError):
+            return {}
+
+    def await_ready(self) -> None:
+        wait_for("headquarters", START_S, lambda: self.running and "console" in self.facts)
+
+    def kill_part(self, name: str) -> None:
+        """SIGKILLs one of its parts; returns once it is back under another process id."""
+        pid = self.facts["pids"][name]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(f"{name} to be back", START_S, lambda: self.facts.get("pids", {}).get(name, pid) != pid)
+
+
+class Agent(Process):
+    """`edge-agent run` on a bundle of `edge-hq store add`, with the devices of these feeds."""
+
+    def __init__(self, folder: Path, bundle: Path) -> None:
+        self.bundle = bundle
+        self.yaml = bundle / "store.yaml"
+        self.data = folder / "agent"
+        self.port = free_port()
+        super().__init__([command("edge-agent"), "run", "-c", str(self.yaml)], folder / "agent.log")
+
+    def configure(self, feeds: list[Feed], places: dict[str, dict[str, str]]) -> None:
+        """Writes the devices into the bundle's YAML; places: by device id, where it is plugged in."""
+        config = yaml.safe_load(self.yaml.read_text())
+        config["data_dir"] = str(self.data)
+        config["listener"] = {"port": self.port}
+        config["heartbeat_interval_s"] = 5
+        config["devices"] = [
+            {"id": feed.id, "driver": feed.driver, **feed.settings, **places[feed.id]} for feed in feeds
+        ]
+        self.yaml.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+
+    def status(self) -> dict[str, Any]:
+        """What it says of itself; empty while it does not answer."""
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
+                link.settimeout(5)
+                link.connect(str(self.data / "agent.sock"))
+                with link.makefile("rb") as answer:
+                    return dict(json.loads(answer.readline()))
+        except (OSError, ValueError):
+            return {}
+
+    def await_ready(self) -> None:
+        wait_for("the agent", START_S, self.status)
+
+    def accepted(self) -> int:
+        """Records accepted so far, by its own count; 0 while it does not answer."""
+        return sum(lane.get("accepted", 0) for lane in self.status().get("lanes", []))
