@@ -101,6 +101,8 @@ def parse(batch: bytes) -> tuple[BatchHeader, bytes]:
         raise WireError(f"batch: {fault}") from None
     if not count or header.size != count or header.last >= 2**63 or 0 in types.values():
         raise WireError(f"batch: {count} records announced, {header.size} by type, from number {first}")
+    if header.kind is Kind.ROWS and dictionary:
+        raise WireError(f"batch: dictionary {dictionary} in a batch of rows, where each row names its own")
     if header.to_bytes() != batch[: reader.at]:
         raise WireError("batch: types repeat or are not in rising order")
     return header, reader.rest()

@@ -1,0 +1,101 @@
+"""Makes docs/wire-vectors.json: `python -m tests.cloud_sync.make_vectors`. HPKE and nonces are random, so every run
+differs; the file that is committed is what counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud_sync.seal.dictionary import CURRENT, Zstd
+from cloud_sync.seal.epoch_key import EpochKey
+from cloud_sync.seal.hpke import OpeningKey
+from cloud_sync.wire import batch, certificate, epoch, heartbeat
+from cloud_sync.wire.certificate import Usage
+from cloud_sync.wire.downlink import Hold, Kind, Receipt, Signer
+from cloud_sync.wire.heartbeat import DeviceState, Heartbeat, LaneState, Will
+from records import ClockQuality, Lane, Record, to_json, to_wire, type_of
+from records.types import DoorCount, PosSale, SaleLine, Tender
+
+FILE = Path(__file__).parents[2] / "docs" / "wire-vectors.json"
+AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+LINE = SaleLine(
+    line=1,
+    kind="sale",
+    item_id="6901234567892",
+    name="纯牛奶 250ml",
+    quantity=Decimal(2),
+    unit_price=Decimal("3.50"),
+    extended_amount=Decimal("7.00"),
+)
+SALE = PosSale(
+    source_id="01/2026-11-20/000123",
+    transaction_id="000123",
+    workstation="01",
+    business_day=AT.date(),
+    currency="CNY",
+    lines=(LINE,),
+    tenders=(Tender(kind="cash", amount=Decimal("7.00")),),
+    total=Decimal("7.00"),
+)
+DOOR = DoorCount(in_=3, out=1, from_=AT - timedelta(minutes=1), to=AT)
+RECORDS = [
+    Record("till-1", AT, SALE, 1000, ClockQuality.SOURCE),
+    Record("till-1", AT + timedelta(seconds=9), SALE, 10_000, ClockQuality.SOURCE),
+]
+ROWS = [Record("door-1", AT, DOOR, 2000, ClockQuality.SYNCED)]
+
+
+def main() -> None:
+    box, root, receipts = (Ed25519PrivateKey.generate() for _ in range(3))
+    hq = OpeningKey.generate()
+    fingerprint = sha256(box.public_key().public_bytes_raw()).digest()
+    identity = epoch.EpochIdentity(
+        os.urandom(16), os.urandom(16), epoch.NO_EPOCH, os.urandom(16), 1_795_167_000_000_000, (1, 1, 1), fingerprint,
+        "0214", "box-1",
+    )  # fmt: skip
+    key = EpochKey(identity.epoch, os.urandom(32))
+    header = epoch.sign(identity, key.sealed_for(identity, [hq.public]), box)
+    plain = [(type_of(record.data).id, to_wire(record)) for record in RECORDS]
+    sealed = key.seal_batch(Lane.VITAL, 1, plain, Zstd(), os.urandom)
+    door = type_of(DOOR).id
+    row = key.seal_row(Lane.NORMAL, 1, door, Zstd().record(to_wire(ROWS[0])), os.urandom)
+    rows = batch.pack_rows(Lane.NORMAL, identity.epoch, 1, [batch.Row(door, CURRENT, row)])
+    signer = Signer(receipts, certificate.issue(root, Usage.RECEIPTS, 1, 1, receipts.public_key()))
+    said = Heartbeat(
+        store="0214", box="box-1", session=7, seq=3, at_us=1_795_167_060_000_000, version="0.1.0",
+        stream=identity.stream, epoch=identity.epoch, boot=identity.boot,
+        lanes=(LaneState(2, 2, 0, 0), LaneState(1, 0, 1, 60), LaneState()), full=True,
+        devices=(DeviceState("door-1", "hikvision-count", "up", 4, None, 120),),
+    )  # fmt: skip
+    vectors = {
+        "keys": {
+            "box_private": box.private_bytes_raw().hex(),
+            "root_public": root.public_key().public_bytes_raw().hex(),
+            "hq_private": hq.raw.hex(),
+        },
+        "epoch_header": {"bytes": header.raw.hex(), "epoch": identity.epoch.hex(), "stream": identity.stream.hex()},
+        "batch": {"bytes": sealed.hex(), "records": [json.loads(to_json(record)) for record in RECORDS]},
+        "rows_batch": {"bytes": rows.hex(), "records": [json.loads(to_json(record)) for record in ROWS]},
+        "receipt": {
+            "bytes": signer.seal(Kind.RECEIPT, Receipt(5, batch.digest(sealed)[:16]), fingerprint).hex(),
+            "digests": [batch.digest(sealed)[:16].hex()],
+        },
+        "hold": {
+            "bytes": signer.seal(Kind.HOLD, Hold(6, identity.epoch), fingerprint).hex(),
+            "epochs": [identity.epoch.hex()],
+        },
+        "heartbeat": {"bytes": heartbeat.sign(said, box).hex(), "session": 7, "seq": 3, "accepted": [2, 1, 0]},
+        "will": {"bytes": heartbeat.sign(Will("0214", "box-1", 7), box).hex(), "session": 7},
+    }
+    FILE.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
