@@ -46,10 +46,18 @@ class Heard:
     body: Heartbeat
     full: Heartbeat | None
 
+    @property
+    def full_at(self) -> datetime | None:
+        """When the last full heartbeat was made, on HQ's clock as far as the box's skew is known."""
+        if self.full is None:
+            return None
+        skew = self.full.skew_ms or 0
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=self.full.at_us, milliseconds=-skew)
+
 
 @dataclass(frozen=True)
 class Told:
-    """A device as its box told. reading_at: of its last reading, on HQ's clock as far as the box's skew is known."""
+    """A device as its box told. reading_at: of its last reading, on HQ's clock."""
 
     device: DeviceState
     reading_at: datetime | None
@@ -95,7 +103,14 @@ class Store:
     @property
     def devices(self) -> list[Told]:
         """What the last full heartbeat of each box said of its devices."""
-        return [_told(device, box.full) for box in self.boxes if box.full for device in box.full.devices]
+        return [
+            _told(device, box.full_at) for box in self.boxes if box.full and box.full_at for device in box.full.devices
+        ]
+
+    @property
+    def devices_at(self) -> datetime | None:
+        """When the oldest of what `devices` tells was told."""
+        return min((box.full_at for box in self.boxes if box.full_at), default=None)
 
     def oldest_unsent(self, now: datetime) -> timedelta | None:
         """Age of the oldest record without receipt, the time since the heartbeat that told included."""
@@ -153,11 +168,8 @@ def _heard(row: dict[str, Any]) -> Heard:
     )
 
 
-def _told(device: DeviceState, full: Heartbeat) -> Told:
-    if device.age_s is None:
-        return Told(device, None)
-    at = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=full.at_us, milliseconds=-(full.skew_ms or 0))
-    return Told(device, at - timedelta(seconds=device.age_s))
+def _told(device: DeviceState, at: datetime) -> Told:
+    return Told(device, None if device.age_s is None else at - timedelta(seconds=device.age_s))
 
 
 def lane_counts(connection: Connection, store: Store) -> list[LaneCount]:

@@ -87,8 +87,10 @@ def minute(at: datetime, zone: ZoneInfo, now: datetime) -> str:
 def exact(at: datetime, zone: ZoneInfo) -> str:
     """A time in the store's zone with its offset from UTC, for the pointer."""
     local = at.astimezone(zone)
-    hours, minutes = divmod(int((local.utcoffset() or timedelta()).total_seconds()) // 60, 60)
-    return f"{local:%Y-%m-%d %H:%M:%S} (UTC{hours:+03d}:{minutes:02d})"
+    offset = local.utcoffset() or timedelta()
+    minutes = int(abs(offset).total_seconds()) // 60
+    sign = "-" if offset < timedelta() else "+"
+    return f"{local:%Y-%m-%d %H:%M:%S} (UTC{sign}{minutes // 60:02d}:{minutes % 60:02d})"
 
 
 def machine(at: datetime) -> str:

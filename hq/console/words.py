@@ -112,6 +112,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "last_reading": ("Last reading", "最近读数"),
     "readings_today": ("Readings today", "今日读数"),
     "reason": ("Reason", "原因"),
+    "told": ("as told {age} ago", "{age}前上报"),
     "no_devices": (
         "The store has not told about its devices yet; it does with its next full heartbeat, within 15 minutes.",
         "门店尚未上报设备；最多 15 分钟内随下一次完整心跳上报。",

@@ -12,7 +12,6 @@ import psycopg
 
 from cloud_sync.ingest.work import Batch, Beat, Opened, Sender, Work
 from cloud_sync.wire.heartbeat import DeviceState, Heartbeat, LaneState, Will
-from hq.warehouse import migrate
 from hq.warehouse.postgres import PostgresWarehouse
 from records import Lane, Record, lane_of, type_of
 
@@ -21,10 +20,9 @@ _EPOCH_START = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 class Chain:
-    """Stores with one mini-PC each, in the database at `dsn`, which it migrates."""
+    """Stores with one mini-PC each, in the migrated database at `dsn`."""
 
     def __init__(self, dsn: str) -> None:
-        migrate(dsn)
         self.dsn = dsn
         self._warehouse = PostgresWarehouse(dsn)
         self._streams: dict[str, bytes] = {}

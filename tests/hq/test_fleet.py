@@ -24,8 +24,8 @@ BODY = Heartbeat("0001", "box-1", 1, 1, 0, "0.1.0", b"s", b"e", b"b", ())
 
 
 @pytest.fixture
-def chain(database: str) -> Iterator[Chain]:
-    chain = Chain(database)
+def chain(migrated: str) -> Iterator[Chain]:
+    chain = Chain(migrated)
     yield chain
     chain.close()
 

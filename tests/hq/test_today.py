@@ -24,8 +24,8 @@ DAY = date(2026, 11, 21)
 
 
 @pytest.fixture
-def chain(database: str) -> Iterator[Chain]:
-    chain = Chain(database)
+def chain(migrated: str) -> Iterator[Chain]:
+    chain = Chain(migrated)
     chain.add_store("0001")
     yield chain
     chain.close()
