@@ -1,0 +1,50 @@
+"""A headquarters for the browser: a data directory with its own database, and `edge-hq serve` as a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hq.data import Data
+from hq.embedded.process import listens
+from hq.headquarters import Wishes, database, init
+
+DEADLINE_S = 60.0
+
+
+@contextmanager
+def running_database(root: Path) -> Iterator[str]:
+    """A data directory at `root` whose database runs; gives its DSN."""
+    data = Data(root)
+    init(data, Wishes())
+    server = database(data)
+    server.start()
+    try:
+        yield server.dsn()
+    finally:
+        server.stop()
+
+
+@contextmanager
+def serving(root: Path) -> Iterator[str]:
+    """The console of that directory; gives its address."""
+    port = Data(root).settings().console_port
+    console = subprocess.Popen(
+        [sys.executable, "-m", "hq", "serve", "--data", str(root)], env=os.environ | {"TZ": "UTC"}
+    )
+    try:
+        deadline = time.monotonic() + DEADLINE_S
+        while not listens("127.0.0.1", port):
+            assert console.poll() is None, f"edge-hq serve ended with {console.returncode}"
+            assert time.monotonic() < deadline, "the console does not listen"
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        console.send_signal(signal.SIGTERM)
+        console.wait(DEADLINE_S)
