@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import select
 import struct
 import termios
 import time
@@ -48,12 +49,13 @@ class PtyWay:
     """A serial device on a pseudo-terminal; `port` is the path that a driver opens."""
 
     def __init__(self) -> None:
-        self._master, self._slave = pty.openpty()  # held open too, so that a driver may come and go
-        tty.setraw(self._slave)
-        self.port = os.ttyname(self._slave)
+        self._master, slave = pty.openpty()
+        tty.setraw(slave)
+        self.port = os.ttyname(slave)
+        os.close(slave)
 
     def say(self, message: Message) -> None:
-        """Writes it all; waits while nobody reads and the line is full."""
+        """Writes it all; waits while the line is full."""
         self.write(message.body)
 
     def write(self, data: bytes) -> None:
@@ -61,14 +63,26 @@ class PtyWay:
             data = data[os.write(self._master, data) :]
 
     @property
+    def listening(self) -> bool:
+        """Whether a program has the port open."""
+        poll = select.poll()
+        poll.register(self._master, 0)  # a hang-up is told without asking
+        return not poll.poll(0)
+
+    @property
     def unread(self) -> int:
         """Bytes written that no driver has read yet."""
-        return int(struct.unpack("i", fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)))[0])
+        port = os.open(self.port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            return int(struct.unpack("i", fcntl.ioctl(port, termios.FIONREAD, bytes(4)))[0])
+        finally:
+            os.close(port)
 
     def close(self) -> None:
         """Unplugs: a driver that has the port open loses it."""
-        for end in (self._master, self._slave):
-            os.close(end)
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
 
 
 class DropWay:
@@ -113,9 +127,3 @@ class PushWay:
 
     def close(self) -> None:
         self._session.close()
-
-
-def wait_until_read(line: PtyWay) -> None:
-    """Waits until a driver has read all that was written; a pseudo-terminal forgets the rest when it is closed."""
-    while line.unread:
-        time.sleep(0.01)

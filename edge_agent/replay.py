@@ -154,15 +154,16 @@ def _put(data: dict[str, Any], path: Sequence[str], value: str) -> None:
 
 def _retype(data: Any, path: Sequence[int | str], fault: str) -> None:
     """Turns a text that the options refused for its type into the number or list that it spells."""
-    for step in path[:-1]:
+    *outer, last = path or ("",)  # a fault of the whole has no path
+    for step in outer:
         data = data.get(step) if isinstance(data, dict) else None
-    text = data.get(path[-1]) if isinstance(data, dict) else None
+    text = data.get(last) if isinstance(data, dict) else None
     if not isinstance(text, str):
         return
     if fault in _LISTS:
-        data[path[-1]] = [part.strip() for part in text.split(",")]
+        data[last] = [part.strip() for part in text.split(",")]
     elif fault == "literal_error" and text.isdecimal():
-        data[path[-1]] = int(text)
+        data[last] = int(text)
 
 
 def _chunks(file: Path, *, as_hex: bool) -> Iterator[bytes]:

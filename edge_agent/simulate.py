@@ -11,17 +11,19 @@ from pathlib import Path
 from random import Random
 
 from devices.registry import UnknownDriver, driver
-from devices.simulator import DropWay, Message, PtyWay, PushWay, Way, wait_until_read
+from devices.simulator import DropWay, Message, PtyWay, PushWay, Way
 from edge_agent.exits import Exit
 
 _RETRY_S = 1.0
+_LOOK_S = 0.02
+_OPENING_S = 0.3  # who opens a serial port empties it first, as pyserial does
 
 
 def main(driver_name: str, *, to: str | None, count: int, interval_s: float, seed: int) -> int:
     """Says `count` messages, `interval_s` apart.
 
-    A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it; a drop goes into the
-    folder `to`, a push to the address `to`. The same seed says the same.
+    A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it, and speaks while a program
+    has it open; a drop goes into the folder `to`, a push to the address `to`. The same seed says the same.
     """
     try:
         package = driver(driver_name)
@@ -60,12 +62,22 @@ def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:
         print(to or line.port, flush=True)
         for number, message in enumerate(messages):
             time.sleep(interval_s if number else 0)
+            _wait_for_a_listener(line)
             line.say(message)
-        wait_until_read(line)
+        while line.listening and line.unread:  # a pseudo-terminal forgets what nobody read
+            time.sleep(_LOOK_S)
     finally:
         line.close()
         if link and link.is_symlink():
             link.unlink()
+
+
+def _wait_for_a_listener(line: PtyWay) -> None:
+    if line.listening:
+        return
+    while not line.listening:
+        time.sleep(_LOOK_S)
+    time.sleep(_OPENING_S)
 
 
 def _say(way: Way, messages: Iterator[Message], interval_s: float) -> None:

@@ -3,7 +3,7 @@
 A number is taken for a card number when a brand issues numbers of that beginning and length and its Luhn sum is
 right. Two things decide the doubtful rest:
 
-- a number that is also a valid GTIN (13 or 14 digits) is one, unless a word for a card stands just before it
+- a number in one piece that is also a valid GTIN (13 or 14 digits) is one, unless a word for a card stands before it
 - a number that a word for a reference, an order or a parcel introduces is no card, unless a word for a card does too
 
 Separated numbers count only in the groupings that are printed on cards (4-4-4-4, 4-6-5, …) with one separator
@@ -170,6 +170,7 @@ def _card_end(pattern: re.Pattern[str], text: str, start: int, end: int) -> int 
     ]
     for stop in ends:
         digits = "".join(char for char in text[start:stop] if "0" <= char <= "9")
-        if is_card(digits) and (said_card or not gtin_holds(digits)):
+        article = pattern is _PLAIN and not said_card and gtin_holds(digits)
+        if is_card(digits) and not article:
             return stop
     return None
