@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_sync.uplink.core import Uplink
@@ -215,7 +215,6 @@ def cut_one(made: World, number: int) -> None:
         made.tell(NewParcels())
 
 
-@settings(max_examples=150)
 @given(faults, st.integers(0, 2**32))
 def test_everything_is_receipted_once_faults_end(faults: Faults, seed: int) -> None:
     """Whatever was lost, doubled, overtaken or cut off, an hour after the last fault nothing waits for its receipt."""

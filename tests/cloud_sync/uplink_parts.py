@@ -1,14 +1,28 @@
-"""What the uplink's tests share: an HQ that signs, parcels, an outbox in memory."""
+"""What the uplink's tests share: an HQ that signs, parcels, an outbox in memory, an uplink to begin with."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
+from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from cloud_sync.uplink.core import Uplink
 from cloud_sync.uplink.hearing import Pin
-from cloud_sync.uplink.messages import Parcel
+from cloud_sync.uplink.messages import (
+    Connect,
+    Downlink,
+    Effect,
+    Fetch,
+    Fetched,
+    LinkUp,
+    Parcel,
+    Publish,
+    ResetSession,
+    Tick,
+)
+from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire import certificate
 from cloud_sync.wire.certificate import Usage
 from cloud_sync.wire.downlink import Kind, Message, Order, Receipt, Signer
@@ -75,3 +89,46 @@ class MemoryOutbox:
     def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:
         self.reasons.append(why)
         self.receipted(prefixes)
+
+
+SETTINGS = Settings(parcels=6, headers=2, spread_s=0.0)
+
+
+def started(settings: Settings = SETTINGS) -> Uplink:
+    """An uplink whose first session is up since second 0 and that waits for the answer to its first `Fetch`."""
+    core = Uplink(PIN, settings, Random(1))
+    assert core.step(Tick(), 0.0) == [Connect(1, 0)]
+    assert core.step(LinkUp(1), 0.0) == [Fetch(frozenset(), settings.batch_parcels)]
+    return core
+
+
+def sending(*parcels: Parcel, settings: Settings = SETTINGS) -> Uplink:
+    """The same with these parcels in flight since second 0 and an empty disk."""
+    core = started(settings)
+    effects = core.step(Fetched(parcels), 0.0)
+    assert publishes(effects) == list(parcels)
+    if any(isinstance(effect, Fetch) for effect in effects):
+        core.step(Fetched(()), 0.0)
+    return core
+
+
+def publishes(effects: list[Effect]) -> list[Parcel]:
+    return [parcel(effect.what, effect.payload) for effect in effects if isinstance(effect, Publish)]
+
+
+def heard(core: Uplink, raw: bytes, now: float) -> list[Effect]:
+    return core.step(Downlink(raw, 1_000_000), now)
+
+
+def run_until(core: Uplink, start: float, end: float) -> list[tuple[float, Effect]]:
+    """What happens by time alone, the disk being empty."""
+    happened: list[tuple[float, Effect]] = []
+    now = start
+    while (now := max(now, core.due(now))) < end:
+        effects = core.step(Tick(), now)
+        happened += [(now, effect) for effect in effects]
+        if any(isinstance(effect, Fetch) for effect in effects):
+            assert core.step(Fetched(()), now) == []
+        if not any(isinstance(effect, ResetSession) for effect in effects):
+            assert core.due(now) > now, f"busy at {now} after {effects}"
+    return happened
