@@ -1,0 +1,93 @@
+"""Elements by their local names: tills put POSLog under several namespaces, or under none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+
+from lxml import etree
+
+Element = etree._Element
+
+_DECIMAL = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
+
+
+class Malformed(ValueError):
+    """The transaction cannot be understood; the text says which part of it."""
+
+
+def parse(document: bytes) -> Element:
+    """The `Transaction` in a document of `frames`; `Malformed` when it is no XML."""
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
+    try:
+        root = etree.fromstring(document, parser)
+    except etree.XMLSyntaxError as error:
+        raise Malformed("it is not well-formed XML") from error
+    return next(elements(root))
+
+
+def local(element: Element) -> str:
+    tag = element.tag
+    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+
+
+def elements(parent: Element, *names: str) -> Iterator[Element]:
+    """The child elements of these names, or all."""
+    for child in parent:
+        if (name := local(child)) and (not names or name in names):
+            yield child
+
+
+def within(parent: Element, *names: str) -> Iterator[Element]:
+    """The descendants of these names, at any depth."""
+    return (element for element in parent.iter() if local(element) in names)
+
+
+def first(parent: Element, *names: str) -> Element | None:
+    """The first child of the first of these names that occurs."""
+    for name in names:
+        for child in elements(parent, name):
+            return child
+    return None
+
+
+def text(element: Element | None) -> str | None:
+    """Its own text without blanks around; None when there is none."""
+    return ((element.text or "").strip() or None) if element is not None else None
+
+
+def text_of(parent: Element, *names: str) -> str | None:
+    """The text of the first of these children that has any."""
+    return next((told for name in names for child in elements(parent, name) if (told := text(child))), None)
+
+
+def attribute(element: Element, name: str) -> str | None:
+    """An attribute by its local name."""
+    for key, value in element.attrib.items():
+        if str(key).rpartition("}")[2] == name:
+            return str(value).strip() or None
+    return None
+
+
+def is_set(element: Element, *names: str) -> bool:
+    return any((attribute(element, name) or "").lower() in ("true", "1") for name in names)
+
+
+def decimal(told: str | None, what: str) -> Decimal | None:
+    """The number, None for none; `Malformed` for anything that is no xs:decimal."""
+    if told is None:
+        return None
+    if not _DECIMAL.fullmatch(told):
+        raise Malformed(f"its {what} is not a decimal number")
+    return Decimal(told)
+
+
+def amount_of(parent: Element, *names: str) -> Decimal | None:
+    return decimal(text_of(parent, *names), names[0])
+
+
+def kebab(name: str) -> str:
+    """`OperatorSignOn` → `operator-sign-on`."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+    return "-".join(words).lower()
