@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-_SEPARATOR = "[ .\\-_/\u00a0\u3000]"
+_SEPARATOR = "[ .\\-_\u00a0\u3000]"
 _PLAIN = re.compile(r"(?<![0-9])[0-9]{13,19}(?![0-9])")
 _GROUPED = re.compile(
     rf"(?<![0-9])(?:[0-9]{{4}}(?P<s>{_SEPARATOR})[0-9]{{4}}(?P=s)[0-9]{{4}}(?P=s)[0-9]{{1,7}}(?:(?P=s)[0-9]{{1,3}})?"

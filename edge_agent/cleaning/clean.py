@@ -19,7 +19,7 @@ from edge_agent.cleaning.cards import gtin_holds, is_card, mask_cards
 from edge_agent.cleaning.ranges import out_of_range
 from edge_agent.cleaning.text import mask, mask_bytes
 from records import ClockQuality, Record
-from records.types import Quarantine, SaleLine, Scan
+from records.types import PosReceipt, Quarantine, SaleLine, Scan, Transaction
 
 MAX_RAW = 4096  # bytes of a rejected input that are kept
 
@@ -28,9 +28,12 @@ _IDENTITIES = {"transaction_id", "source_id"}  # must stay distinct from each ot
 _CODES = {"item_id", "gtin", "workstation", "code", "elements"}  # long numbers that are no payment codes
 _SHORTEST = 13  # no shorter text can hold a card number or a payment code
 _LONG_NUMBER = re.compile(r"(?<![0-9])[0-9]{13,19}(?![0-9])")
+_SUSPECT = re.compile(rb"[0-9](?:[ .\-_\xc2\xa0\xe3\x80]{0,6}[0-9]){12,}")  # the separators of `cards`, in UTF-8
 _FLAGGED = {SaleLine, Scan}
 _BAD_GTIN = "gtin-check-digit"
 _CARD = "card-masked"
+
+_json = msgspec.json.Encoder()
 
 
 class Policy(NamedTuple):
@@ -63,7 +66,8 @@ def clean(reading: Reading, device: str, policy: Policy, moment: Moment) -> Reco
     if fault:
         return Rejected(fault, reading.raw, moment.at, reading.state)
     clock = moment.clock if reading.clock is None else reading.clock
-    return Record(device, reading.at, _struct(reading.data, policy), moment.mono_ms, clock)
+    data = _people(reading.data, policy) if _harmless(reading.data) else _struct(reading.data, policy)
+    return Record(device, reading.at, data, moment.mono_ms, clock)
 
 
 def quarantine(rejected: Rejected, device: str) -> Record:
@@ -83,6 +87,30 @@ def _bad_time(at: datetime, policy: Policy, moment: Moment) -> str | None:
     if at > moment.at + policy.ahead:
         return f"the time {at:%Y-%m-%dT%H:%M:%SZ} is in the future; set the clock of the device or of this box"
     return None
+
+
+def _harmless(data: Any) -> bool:
+    """Whether no text of `data` can hold a secret and no line wants a flag: so it is with nearly every record.
+
+    Told from its JSON in one go, at a fifth of the cost of looking into every field.
+    """
+    if isinstance(data, PosReceipt):
+        return False  # its map may name people
+    text = _json.encode(data)
+    if b"xp" in text or not all(gtin_holds(run.decode()) for run in _SUSPECT.findall(text)):
+        return False
+    lines = data.lines if isinstance(data, Transaction) else ()
+    return all(line.gtin is None or gtin_holds(line.gtin) for line in lines)
+
+
+def _people(data: Any, policy: Policy) -> Any:
+    """`data`, which is harmless, with pseudonyms for people."""
+    changes = {
+        name: policy.pseudonym(_PEOPLE[name], told)
+        for name in _PEOPLE.keys() & data.__struct_fields__
+        if (told := getattr(data, name)) is not None
+    }
+    return msgspec.structs.replace(data, **changes) if changes else data
 
 
 class _Fields(NamedTuple):
