@@ -33,8 +33,8 @@ def opened(name: str, port: str, **settings: object) -> Driver:
     options = package.options.model_validate({"id": "d", "driver": name, "port": port, **settings})
     device = package.device(options, Context())
     assert not hasattr(device, "receive")
-    device.open()  # type: ignore[union-attr]
-    return device  # type: ignore[return-value]
+    device.open()
+    return device
 
 
 def read_until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
