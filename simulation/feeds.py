@@ -41,9 +41,9 @@ def generated_day(seed: int, at: datetime) -> list[Feed]:
     amounts: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
         ("till-1", "csv-drop", 60, {"settle_s": 0}),
         ("till-2", "poslog", 60, {"settle_s": 0}),
-        ("scan-1", "scanner-serial", 3000, {"role": "receiving"}),
-        ("door-1", "hikvision-count", 1500, {}),
-        ("gate-1", "ir-thermometer", 3000, {}),
+        ("scan-1", "scanner-serial", 4000, {"role": "receiving"}),
+        ("door-1", "hikvision-count", 2000, {}),
+        ("gate-1", "ir-thermometer", 4000, {}),
     )
     feeds = []
     for number, (id_, name, count, settings) in enumerate(amounts):

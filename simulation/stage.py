@@ -75,6 +75,8 @@ class Stage:
     def _speak(self, feed: Feed, spread_s: float) -> None:
         way = self._ways[feed.id]
         for message in feed.messages:
+            while isinstance(way, PtyWay) and not way.listening:
+                time.sleep(RETRY_S)  # nobody scans at a box that is off
             way.say(message)
             time.sleep(spread_s)
 
@@ -86,7 +88,7 @@ class Stage:
 
     @staticmethod
     def _unread(way: Way) -> bool:
-        return isinstance(way, PtyWay) and way.unread > 0
+        return isinstance(way, PtyWay) and way.listening and way.unread > 0
 
     def await_drained(self) -> None:
         """Until HQ has stored as many records as the agent accepted."""

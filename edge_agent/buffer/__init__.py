@@ -30,7 +30,8 @@ damaged page: what stands on it. At an error of a commit nothing is known: the r
 What it is not: a queue for other processes (one connection, ever), a store for plain records, an archive.
 """
 
-from edge_agent.buffer.store import Buffer, BufferDamaged, BufferError, View
+from edge_agent.buffer.connection import BufferDamaged, BufferError
+from edge_agent.buffer.store import Buffer, View
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction
 
 __all__ = [

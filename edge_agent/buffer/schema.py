@@ -33,7 +33,9 @@ CREATE TABLE journal (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, type INTEG
                       dictionary INTEGER NOT NULL, sealed BLOB NOT NULL);
 CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,
                      epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, oldest_us INTEGER NOT NULL,
-                     size INTEGER NOT NULL, payload BLOB NOT NULL);
+                     size INTEGER NOT NULL, settled_us INTEGER, payload BLOB NOT NULL);
+CREATE INDEX outbox_waiting ON outbox (lane, id) WHERE settled_us IS NULL;
+CREATE INDEX outbox_grace ON outbox (settled_us) WHERE settled_us IS NOT NULL;
 CREATE TABLE state (device TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (device, key))
     WITHOUT ROWID;
 CREATE TABLE seen (device TEXT NOT NULL, identity BLOB NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (device, identity))

@@ -59,7 +59,8 @@ class Transaction(NamedTuple):
     next: the next number of each lane that got rows
     state: (device, key) → value, None forgets
     seen: (device, keyed hash of a source identity, day)
-    left: batches and headers whose receipt came, by the first 16 bytes of their digest
+    settled: batches and headers whose receipt came, by the first 16 bytes of their digest, and when
+    evicted: digests of batches that go for space
     facts: small counters by name
     """
 
@@ -70,5 +71,6 @@ class Transaction(NamedTuple):
     seen: Sequence[tuple[str, bytes, int]] = ()
     epoch: NewEpoch | None = None
     batches: Sequence[Batch] = ()
-    left: Sequence[bytes] = ()
+    settled: Sequence[tuple[bytes, int]] = ()
+    evicted: Sequence[bytes] = ()
     facts: Mapping[str, int] = {}

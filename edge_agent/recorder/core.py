@@ -25,7 +25,7 @@ from cloud_sync.wire import batch as wire_batch
 from edge_agent.buffer.store import StreamIdentity, View
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction
 from edge_agent.clock import Now
-from edge_agent.recorder.epochs import Seal
+from edge_agent.recorder.epochs import Seal, microseconds
 from records import Lane, Record, to_wire, type_of
 from records.types import Quarantine, StreamOpen
 
@@ -214,7 +214,8 @@ class Recorder:
                 self._cutting = None
                 return []
             case Receipted(prefixes):
-                self._pending.left.extend(prefixes)
+                at_us = microseconds(now.wall)
+                self._pending.settled.extend((prefix, at_us) for prefix in prefixes)
                 return self._flush()
             case Remember(name, value):
                 self._pending.facts[name] = value
@@ -265,7 +266,8 @@ class Recorder:
             [(device, identity, day) for (device, identity), day in pending.identities.items()],
             epoch,
             pending.batches,
-            pending.left,
+            pending.settled,
+            pending.evicted,
             pending.facts,
         )
         return [Commit(self._flying)]
@@ -337,12 +339,13 @@ class _Pending:
     state: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
     identities: dict[tuple[str, bytes], int] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)
-    left: list[bytes] = field(default_factory=list)
+    settled: list[tuple[bytes, int]] = field(default_factory=list)
+    evicted: list[bytes] = field(default_factory=list)
     facts: dict[str, int] = field(default_factory=dict)
     tickets: list[object] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any((self.rows, self.state, self.batches, self.left, self.facts, self.tickets))
+        return any((self.rows, self.state, self.batches, self.settled, self.evicted, self.facts, self.tickets))
 
 
 def _too_large(record: Record, name: str, size: int) -> Record:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.uplink.messages import Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
-from edge_agent.buffer.store import Waiting
+from edge_agent.buffer.outbox import Waiting
 from edge_agent.clock import Clock
 from edge_agent.recorder import core
 from edge_agent.recorder.core import Accept, Commit, Confirm, Cut, CutDone, CutFailed, Effect, Event, Recorder
@@ -95,10 +95,10 @@ class Desk:
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        return self._sendable(lambda buffer: buffer.parcels(skip, limit))
+        return self._sendable(lambda buffer: buffer.outbox.parcels(skip, limit))
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
-        return self._sendable(lambda buffer: buffer.headers(epochs))
+        return self._sendable(lambda buffer: buffer.outbox.headers(epochs))
 
     def _sendable(self, question: Callable[[Buffer], list[Parcel]]) -> list[Parcel]:
         """Nothing while the disk fails: the recorder reopens the file, the uplink asks again."""
@@ -160,8 +160,8 @@ class RecorderThread:
                 recorder.epoch,
                 dict(recorder.accepted),
                 {lane: recorder.cut[lane] - 1 for lane in Lane},
-                {lane: buffer.waiting(lane) for lane in Lane},
-                buffer.on_disk(),
+                {lane: buffer.outbox.waiting(lane) for lane in Lane},
+                buffer.space.on_disk(),
             )
         )
 
@@ -173,7 +173,7 @@ class RecorderThread:
             while self._left:
                 self._take()
             self._step(core.Flush())
-            self._step(core.Tick(self._buffer.batches(LIVE) < LIVE))
+            self._step(core.Tick(self._buffer.outbox.unsettled(LIVE) < LIVE))
             self._forget()
         except BufferDamaged:
             raise

@@ -61,7 +61,7 @@ class Bench:
         self.step(core.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
 
     def parcels(self) -> list:
-        return self.buffer.parcels(frozenset(), 10_000)
+        return self.buffer.outbox.parcels(frozenset(), 10_000)
 
 
 def drained(bench: Bench) -> dict:
@@ -289,7 +289,7 @@ def test_submissions_survive_a_failing_disk(tmp_path: Path, fails: tuple[str, ..
         assert desk.ask(lambda buffer: buffer.state("door-1")) == {"n": b"499"}
 
     buffer = Buffer(tmp_path / FILE)
-    found = box.read(buffer.parcels(frozenset(), 10_000))
+    found = box.read(buffer.outbox.parcels(frozenset(), 10_000))
     assert [found[Lane.NORMAL, n + 1].data.reason for n in range(500)] == [str(n) for n in range(500)]
 
 

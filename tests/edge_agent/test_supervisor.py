@@ -77,7 +77,7 @@ def supervised(folder: Path, device: Scripted) -> Iterator[Callable[[], list[Rec
 
 def kept(folder: Path, box: TestBox) -> list[Record]:
     buffer = Buffer(folder / FILE)
-    found = box.read(buffer.parcels(frozenset(), 1000))
+    found = box.read(buffer.outbox.parcels(frozenset(), 1000))
     buffer.close()
     return [found[key] for key in sorted(found) if found[key].device == "door-1"]
 

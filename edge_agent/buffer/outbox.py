@@ -1,0 +1,147 @@
+"""Batches in the buffer: waiting for their receipt, or settled and kept as grace until space or age takes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from cloud_sync.uplink.messages import Parcel
+from cloud_sync.wire import batch as wire_batch
+from cloud_sync.wire.topics import Up
+from edge_agent.buffer.connection import BufferDamaged, Connection
+from edge_agent.buffer.transaction import Batch, row_id
+from records import Lane
+
+HEADER_TABLES = ("header_a", "header_b", "header_c")
+
+
+class Waiting(NamedTuple):
+    """What of a lane has no receipt. oldest_us: of what is cut; None when nothing is."""
+
+    rows: int
+    bytes: int
+    oldest_us: int | None
+
+
+class Evictable(NamedTuple):
+    """A batch that may go for space. settled: HQ has it, so that nothing is lost with it."""
+
+    digest: bytes
+    settled: bool
+    lane: Lane
+    epoch: bytes
+    first: int
+    last: int
+    size: int
+    types: dict[int, int]
+
+
+class Outbox:
+    """Reads through the buffer's connection; writes inside the buffer's transactions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    # --- writing, inside a transaction -------------------------------------------------------------------------------
+
+    @staticmethod
+    def add(db: sqlite3.Connection, batch: Batch) -> None:
+        """The batch takes the place of its rows."""
+        db.execute(
+            "INSERT INTO outbox (digest, lane, epoch, first, last, oldest_us, size, payload) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*batch[:6], len(batch.payload), batch.payload),
+        )
+        span = (row_id(batch.lane, batch.first), row_id(batch.lane, batch.last))
+        db.execute("DELETE FROM journal WHERE id BETWEEN ? AND ?", span)
+        db.execute("UPDATE lane SET cut = ? WHERE lane = ?", (batch.last + 1, batch.lane))
+
+    @staticmethod
+    def settle(db: sqlite3.Connection, prefix: bytes, now_us: int) -> None:
+        """A receipt came: the batch becomes grace, or the header need not be sent again."""
+        span = (prefix, prefix + b"\xff" * 16)
+        db.execute("UPDATE outbox SET settled_us = ? WHERE digest BETWEEN ? AND ?", (now_us, *span))
+        db.execute("UPDATE epoch SET receipted = 1 WHERE digest BETWEEN ? AND ?", span)
+
+    @staticmethod
+    def evict(db: sqlite3.Connection, digest: bytes) -> None:
+        db.execute("DELETE FROM outbox WHERE digest = ?", (digest,))
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        """What to send next: headers without a receipt, then batches, vital first, oldest first."""
+        headers = self._db.all("SELECT ordinal, digest FROM epoch WHERE NOT receipted ORDER BY ordinal")
+        found = [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in headers if digest not in skip]
+        ids = self._db.all(
+            "SELECT id, digest FROM outbox WHERE settled_us IS NULL ORDER BY lane, id LIMIT ?", (len(skip) + limit,)
+        )
+        for id_, digest in ids:
+            if len(found) >= limit:
+                break
+            if digest not in skip:
+                payload = self._db.one("SELECT payload FROM outbox WHERE id = ?", (id_,))
+                found.append(Parcel(digest, Up.BATCH, payload))
+        return found[:limit]
+
+    def headers(self, epochs: Iterable[bytes]) -> list[Parcel]:
+        """The headers of these epochs, as far as they are held."""
+        look = "SELECT ordinal, digest FROM epoch WHERE epoch = ?"
+        held = [row for epoch in epochs for row in self._db.all(look, (epoch,))]
+        return [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in held]
+
+    def header(self, ordinal: int) -> bytes:
+        """An epoch's signed header, from whichever of its copies can be read and is whole."""
+        digest = self._db.one("SELECT digest FROM epoch WHERE ordinal = ?", (ordinal,))
+        for table in HEADER_TABLES:
+            try:
+                raw = self._db.one(f"SELECT raw FROM {table} WHERE ordinal = ?", (ordinal,))  # noqa: S608 (our own names)
+            except BufferDamaged:
+                continue
+            if raw is not None and wire_batch.digest(raw) == digest:
+                return bytes(raw)
+        raise BufferDamaged(f"{self._db.path}: no copy of the header of epoch {ordinal} is left")
+
+    def unsettled(self, limit: int) -> int:
+        """How many batches wait for their receipt; counts no further than `limit`."""
+        return int(
+            self._db.one("SELECT count(*) FROM (SELECT 1 FROM outbox WHERE settled_us IS NULL LIMIT ?)", (limit,))
+        )
+
+    def waiting(self, lane: Lane) -> Waiting:
+        """What of a lane has no receipt yet."""
+        span = (row_id(lane, 0), row_id(lane, 2**56 - 1))
+        rows = self._db.all(
+            "SELECT count(*), coalesce(sum(length(sealed)), 0) FROM journal WHERE id BETWEEN ? AND ?", span
+        )
+        cut = self._db.all(
+            "SELECT coalesce(sum(last - first + 1), 0), coalesce(sum(size), 0), min(oldest_us) "
+            "FROM outbox WHERE lane = ? AND settled_us IS NULL",
+            (lane,),
+        )
+        return Waiting(rows[0][0] + cut[0][0], rows[0][1] + cut[0][1], cut[0][2])
+
+    def evictable(self, room: int, sending: Sequence[bytes], settled_before_us: int) -> list[Evictable]:
+        """What may go to win `room` bytes: grace oldest first, then bulk, then normal; vital never.
+
+        Grace settled before `settled_before_us` goes in any case; what is being sent never does.
+        """
+        listed = self._db.all(
+            "SELECT digest, settled_us, lane, (SELECT epoch FROM epoch WHERE ordinal = outbox.epoch), first, last, "
+            "size FROM outbox WHERE settled_us IS NOT NULL OR lane > 0 "
+            "ORDER BY settled_us IS NULL, CASE WHEN settled_us IS NULL THEN -lane END, coalesce(settled_us, 0), id"
+        )
+        found: list[Evictable] = []
+        for digest, settled_us, lane, epoch, first, last, size in listed:
+            aged = settled_us is not None and settled_us < settled_before_us
+            if digest in sending or (room <= 0 and not aged):
+                continue
+            types = {} if settled_us is not None else self._types(digest)
+            found.append(Evictable(digest, settled_us is not None, Lane(lane), epoch, first, last, size, types))
+            room -= size
+        return found
+
+    def _types(self, digest: bytes) -> dict[int, int]:
+        header, _ = wire_batch.parse(self._db.one("SELECT payload FROM outbox WHERE digest = ?", (digest,)))
+        return header.types
