@@ -141,7 +141,7 @@ def last_records(connection: Connection, stores: Iterable[str], now: datetime, l
 
 
 def _newest(table: Table) -> sql.Composable:
-    """The newest rows of one table, each store's own by the index; data as JSON text, exact."""
+    """The newest rows of one table, each store's by the index; only they become JSON text, which is exact."""
     names = [found.encode_name for found in msgspec.structs.fields(table.kind.struct)]
     pairs = [
         part
@@ -149,11 +149,12 @@ def _newest(table: Table) -> sql.Composable:
         for part in (sql.Literal(name), sql.Identifier("r", column.name))
     ]
     return sql.SQL(
-        "(SELECT r.store, {kind} AS kind, r.device, r.effective, r.data FROM unnest(%(stores)s::text[]) AS s(store)"
-        " CROSS JOIN LATERAL (SELECT r.store, r.device, r.effective,"
-        " jsonb_strip_nulls(jsonb_build_object({pairs}))::text AS data FROM {table} AS r"
-        " WHERE r.store = s.store AND r.effective >= %(since)s AND r.effective < %(until)s"
-        " AND r.duplicate_of IS NULL ORDER BY r.effective DESC LIMIT %(limit)s) AS r)"
+        "(SELECT r.store, {kind} AS kind, r.device, r.effective,"
+        " jsonb_strip_nulls(jsonb_build_object({pairs}))::text AS data"
+        " FROM (SELECT r.* FROM unnest(%(stores)s::text[]) AS s(store) CROSS JOIN LATERAL"
+        " (SELECT r.* FROM {table} AS r WHERE r.store = s.store AND r.effective >= %(since)s"
+        " AND r.effective < %(until)s AND r.duplicate_of IS NULL ORDER BY r.effective DESC LIMIT %(limit)s) AS r"
+        " ORDER BY r.effective DESC LIMIT %(limit)s) AS r)"
     ).format(kind=sql.Literal(table.kind.name), pairs=sql.SQL(", ").join(pairs), table=sql.Identifier(table.name))
 
 

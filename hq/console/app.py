@@ -14,6 +14,7 @@ from fastapi import FastAPI, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from hq.console import views
@@ -31,6 +32,7 @@ def make_app(dsn: str, hosts: Sequence[str], clock: Clock) -> FastAPI:
     """The console over the database at `dsn`, answering to the names in `hosts` ("*": to any)."""
     app = FastAPI(title="store-edge", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(GZipMiddleware)  # pages hold no secret that a chosen text beside it could reveal by its length
     app.add_middleware(Guard)  # outermost, so that a refusal has its headers too
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     pages = Pages(STATIC)

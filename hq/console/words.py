@@ -150,14 +150,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "no_such_page": ("There is no such page.", "没有这个页面。"),
     "try_again": ("Try again", "重试"),
-    "database_down": ("The database does not answer.", "数据库无响应。"),
+    "database_down": ("The database is not available.", "数据库暂不可用。"),
     "database_down_safe": (
         "No record is lost: stores keep what has no receipt and send it again.",
         "数据不会丢失：门店会保留未收到回执的记录并重新上传。",
     ),
     "database_down_do": (
-        "Look whether the database runs, and at its log. This page tries again by itself.",
-        "请检查数据库是否在运行并查看其日志。本页会自动重试。",
+        "See that the database runs and edge-hq migrate was run; its log says more. This page tries again by itself.",
+        "请确认数据库正在运行、已执行 edge-hq migrate，并查看其日志。本页会自动重试。",
     ),
     # record types
     "pos.sale": ("sale", "销售"),

@@ -258,8 +258,9 @@ def test_without_database_the_page_says_what_is_safe() -> None:
         health = console.see("/health")
 
     assert answer.status_code == 503
-    assert "The database does not answer." in text(answer.text)
+    assert "The database is not available." in text(answer.text)
     assert "No record is lost" in text(answer.text)
+    assert 'http-equiv="refresh"' in answer.text
     assert health.status_code == 503
 
 
