@@ -28,6 +28,7 @@ USUAL = {
     "customer": "customer customerid householdid memberid memberno 会员号 会员卡号 会员编号 顾客编号",
     "workstation": "workstation workstationid till tillid posid posno terminal terminalid 收银机号 收银机 款台 机号",
 }
+MOST_COLUMNS = 500
 NEEDED = ("transaction_id", "at")
 
 
@@ -37,6 +38,8 @@ class HeaderFault(ValueError):
 
 def find_columns(header: Sequence[str], told: Columns) -> Mapping[str, int]:
     """Column number by field; `HeaderFault` says which setting to make."""
+    if len(header) > MOST_COLUMNS:
+        raise HeaderFault(f"its first line has more than {MOST_COLUMNS} cells: is it a CSV file with a header?")
     found = {}
     for field, names in USUAL.items():
         name = getattr(told, field)

@@ -20,6 +20,7 @@ from devices.tills import RAW_LIMIT
 
 LONGEST = 8 * 1024 * 1024
 BETWEEN = 64 * 1024
+PROLOGUE = 16 * 1024
 LONGEST_TOKEN = 160
 
 _NAME = rb"(?:[\w.-]{1,64}:)?Transaction"
@@ -33,7 +34,7 @@ _TOKEN = re.compile(
 )
 _UNTIL = {b"!--": b"-->", b"![CDATA[": b"]]>", b"?": b"?>"}
 _HIDDEN = re.compile(rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^\[>]*(?:\[.*?\]\s*)?>", re.DOTALL)
-_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]*)(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>")
+_ROOT = re.compile(rb"<([A-Za-z_][\w.:-]{0,200})(?=[\s/>])")
 _NAMESPACE = re.compile(rb"\s(xmlns(?::[\w.-]+)?)\s*=\s*(\"[^\"<]*\"|'[^'<]*')")
 _ENCODING = re.compile(rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"']")
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
@@ -191,7 +192,7 @@ class Cutter:
         """Takes the encoding, the root and the namespaces from what stands around transactions."""
         if not self._encoding and not self._root and (told := _ENCODING.match(text.removeprefix(codecs.BOM_UTF8))):
             self._encoding = told[1].decode().lower()
-        shown = _HIDDEN.sub(b"", text)
+        shown = _HIDDEN.sub(b"", text[:PROLOGUE])
         for name, value in _NAMESPACE.findall(shown):
             self._namespaces[name] = value
         if not self._root and (root := _ROOT.search(shown)):
@@ -210,7 +211,7 @@ class Cutter:
         if not self._root:
             return "" if self._found else "the file is no POSLog: it has no element"
         root = re.escape(self._root)
-        if not re.search(rb"</" + root + rb"\s*>|<" + root + rb"\b[^>]*/>", last):
+        if not re.search(rb"</" + root + rb"\s*>|<" + root + rb"\b[^<>]*/>", last):
             return f"the file ends before its {self._root.decode()} element does: it may be cut off"
         if not self._found and not self._root.endswith(b"POSLog") and b"POSLog" not in last:
             return "the file is no POSLog: it has no such element"

@@ -1,4 +1,7 @@
-"""Elements by their local names: tills put POSLog under several namespaces, or under none."""
+"""Elements by their local names: tills put POSLog under several namespaces, or under none.
+
+`parse` takes the namespaces off the elements; attributes keep theirs.
+"""
 
 from __future__ import annotations
 
@@ -18,38 +21,34 @@ class Malformed(ValueError):
 
 
 def parse(document: bytes) -> Element:
-    """The `Transaction` in a document of `frames`; `Malformed` when it is no XML."""
+    """The `Transaction` in a document of `frames`, without namespaces; `Malformed` when it is no XML."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
     try:
         root = etree.fromstring(document, parser)
     except etree.XMLSyntaxError as error:
         raise Malformed("it is not well-formed XML") from error
+    for element in root.iter("{*}*"):
+        element.tag = local(element).rpartition("}")[2]
     return next(elements(root))
 
 
 def local(element: Element) -> str:
-    tag = element.tag
-    return tag.rpartition("}")[2] if isinstance(tag, str) else ""
+    return str(element.tag)
 
 
 def elements(parent: Element, *names: str) -> Iterator[Element]:
     """The child elements of these names, or all."""
-    for child in parent:
-        if (name := local(child)) and (not names or name in names):
-            yield child
+    return parent.iterchildren(*(names or "*"))
 
 
 def within(parent: Element, *names: str) -> Iterator[Element]:
-    """The descendants of these names, at any depth."""
-    return (element for element in parent.iter() if local(element) in names)
+    """The descendants of these names, at any depth, in the log's order."""
+    return parent.iterdescendants(*names)
 
 
 def first(parent: Element, *names: str) -> Element | None:
     """The first child of the first of these names that occurs."""
-    for name in names:
-        for child in elements(parent, name):
-            return child
-    return None
+    return next((child for name in names for child in elements(parent, name)), None)
 
 
 def text(element: Element | None) -> str | None:
