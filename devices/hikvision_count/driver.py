@@ -83,7 +83,7 @@ class Counter:
             raise _Unreadable("a counting alert without peopleCounting")
         method = _text(counting, "statisticalMethods").lower()
         begin, end = self._span(alert, counting, method)
-        channel = _number(alert, "channelID")
+        channel = _number(alert, "channelID" if _text(alert, "channelID") else "dynChannelID")
         channel = channel - _NVR_CHANNELS if channel > _NVR_CHANNELS else channel
         camera = _text(alert, "macAddress") or _text(alert, "ipAddress")
         region = _text(counting, "regionsID") or "1"

@@ -1,4 +1,4 @@
-"""Alerts in what a Hikvision device posts: plain XML, multipart with pictures, alertStream, or wrapped in JSON.
+"""Alerts in what a Hikvision device posts: plain XML, multipart with pictures, alertStream, or in JSON.
 
 Only the stretch from `<EventNotificationAlert` to its end tag is looked at: part headers, boundaries and pictures fall
 away unread. Namespaces vary by firmware (urn:psialliance-org, isapi.org/ver20, hikvision.com/ver20), so elements go by
@@ -141,20 +141,31 @@ def _is_multipart(body: bytes) -> bool:
 
 
 def _in_json(body: bytes) -> list[Alert | Fault] | None:
-    """Alerts that stand as text within a JSON envelope; None when it is no JSON."""
+    """Alerts that stand within a JSON document, as escaped XML or as JSON themselves; None when it is no JSON."""
     try:
-        envelope = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        document = msgspec.json.decode(body)
+        return list(_within(document, body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # none of a device nests that deep
         return None
-    return [_element(text.encode()) for text in _texts(envelope) if _START.search(text.encode())]
 
 
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _texts(inner)
+def _within(value: object, body: bytes) -> Iterator[Alert | Fault]:
+    if isinstance(value, str) and _START.search(value.encode()):
+        yield _element(value.encode())
+    elif isinstance(value, dict) and "eventType" in value:
+        yield Alert(_as_element("EventNotificationAlert", value), body)
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _within(inner, body)
+
+
+def _as_element(name: str, value: object) -> Element:
+    """JSON in the shape of the XML that says the same."""
+    element = Element(name)
+    if isinstance(value, dict):
+        element.extend([_as_element(key, inner) for key, inner in value.items()])
+    elif isinstance(value, bool):
+        element.text = str(value).lower()
+    elif isinstance(value, str | int | float):
+        element.text = str(value)
+    return element

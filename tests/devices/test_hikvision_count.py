@@ -187,6 +187,8 @@ def test_children_are_added_only_where_set() -> None:
         (total(0, 1, 1).replace(b"<time>2026", b"<time>20x6"), "time"),
         (b"<EventNotificationAlert><eventType>PeopleCounting</eventType></EventNotificationAlert>", "peopleCounting"),
         (b"\x00\x01 what is this", "no alert"),
+        (b'{"a":' + b"[" * 30_000, "no alert"),
+        (b'{"eventType":' * 700 + b"1" + b"}" * 700, "no alert"),
     ],
 )
 def test_what_is_broken_is_set_aside(body: bytes, reason: str) -> None:
@@ -238,6 +240,17 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert len(told) == 96
     assert all(before.to == after.from_ for before, after in pairwise(told))
     assert sum(count.in_ for count in told) >= sum(count.out for count in told) > 0
+
+
+def test_json_of_the_same_names_is_an_alert_too() -> None:
+    """Newer firmware can be set to it; other events in JSON are passed over."""
+    body = """{"macAddress": "44:47:cc:00:00:01", "channelID": 2, "eventType": "PeopleCounting", "peopleCounting":
+        {"statisticalMethods": "timeRange", "TimeRange": {"startTime": "2026-11-21T09:00:00Z",
+        "endTime": "2026-11-21T09:15:00Z"}, "enter": 3, "exit": 1}, "isDataRetransmission": true}"""
+    _, count = only(read(body.encode()))
+
+    assert count == DoorCount(3, 1, NINE, NINE + QUARTER, "2")
+    assert read(b'{"eventType": "AccessControllerEvent", "AccessControllerEvent": {"name": "x"}}') == []
 
 
 @needs_samples

@@ -185,7 +185,7 @@ def test_the_18_digit_clash_goes_by_role_prefix_and_check_digit() -> None:
     """A number that could be a label or an Alipay code is a label only where all three say so."""
     label = checked("28123456789012345")
     wrong = label[:-1] + str((int(label[-1]) + 1) % 10)
-    known = {"scale_prefixes": ["28"]}
+    known: dict[str, Any] = {"scale_prefixes": ["28"]}
 
     assert kinds(read(label, **known)) == [Scan]
     assert kinds(read(wrong, **known)) == [PaymentCode]
