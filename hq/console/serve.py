@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +22,21 @@ EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104  compared with, never listened on u
 
 def main(data: Path, host: str, port: int) -> int:
     """Serves the console of the headquarters in `data` until a signal ends it. Raises DataError, Failure."""
-    dsn = _dsn(Data(data))
-    listener = _listen(host, port)
-    hosts = ["*"] if host in EVERYWHERE else sorted({host, *LOCAL})
-    app = make_app(dsn, hosts, lambda: datetime.now(UTC))
-    options = uvicorn.Config(
-        app, access_log=False, server_header=False, log_level="warning", timeout_graceful_shutdown=GRACE_S
-    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises again what ended it
     try:
-        uvicorn.Server(options).run(sockets=[listener])
+        _serve(data, host, port)
     except KeyboardInterrupt:
         return Exit.DONE
     return Exit.DONE
+
+
+def _serve(data: Path, host: str, port: int) -> None:
+    hosts = ["*"] if host in EVERYWHERE else sorted({host, *LOCAL})
+    app = make_app(_dsn(Data(data)), hosts, lambda: datetime.now(UTC))
+    options = uvicorn.Config(
+        app, access_log=False, server_header=False, log_level="warning", timeout_graceful_shutdown=GRACE_S
+    )
+    uvicorn.Server(options).run(sockets=[_listen(host, port)])
 
 
 def _dsn(data: Data) -> str:
@@ -46,4 +51,4 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise Failure(f"port {port} of {host}: {error.strerror}; choose another with --console-port") from error
+        raise Failure(f"port {port} of {host}: {os.strerror(error.errno or 0)}; choose another port") from error

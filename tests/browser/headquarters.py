@@ -32,8 +32,8 @@ def running_database(root: Path) -> Iterator[str]:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[str]:
-    """The console of that directory; gives its address."""
+def serving(root: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The console of that directory; gives its address and its process."""
     port = Data(root).settings().console_port
     console = subprocess.Popen(
         [sys.executable, "-m", "hq", "serve", "--data", str(root)], env=os.environ | {"TZ": "UTC"}
@@ -44,7 +44,7 @@ def serving(root: Path) -> Iterator[str]:
             assert console.poll() is None, f"edge-hq serve ended with {console.returncode}"
             assert time.monotonic() < deadline, "the console does not listen"
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", console
     finally:
         console.send_signal(signal.SIGTERM)
         console.wait(DEADLINE_S)

@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         migrate(dsn)
         chain = Chain(dsn)
         _fill(chain)
-        with serving(root) as url:
+        with serving(root) as (url, _):
             yield Site(url, chain)
         chain.close()
 
