@@ -31,7 +31,7 @@ MAX_EPOCHS = 20_000  # open at once; the oldest are looked up again when they co
 BOX_KNOWN = timedelta(seconds=30)  # how long a revoked key may still be believed
 HOLD_EVERY = timedelta(seconds=10)
 LETTERS_PER_HOUR = 100
-MAX_DELAY_S = 60.0
+MAX_DELAY_S = 30.0
 _DIGESTS_PER_ENVELOPE = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloud_sync.ingest.judge import Message
 from cloud_sync.seal.dictionary import CURRENT, Zstd
 from cloud_sync.seal.epoch_key import EpochKey
-from cloud_sync.seal.hpke import OpeningKey
+from cloud_sync.seal.hpke import OpeningKey, RecipientKey
 from cloud_sync.wire import certificate
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire import heartbeat as wire_heartbeat
@@ -45,6 +45,7 @@ class Box:
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     stream: bytes = field(default_factory=lambda: os.urandom(16))
     seqs: list[int] = field(default_factory=lambda: [1, 1, 1])
+    recipient: RecipientKey = OPENING.public
     epoch: EpochKey = field(init=False)
     header: EpochHeader = field(init=False)
 
@@ -66,7 +67,7 @@ class Box:
         first = (self.seqs[0], self.seqs[1], self.seqs[2])
         names = (self.fingerprint, self.store, self.name)
         identity = EpochIdentity(self.stream, self.epoch.epoch, NO_EPOCH, bytes(16), opened, first, *names)
-        self.header = wire_epoch.sign(identity, self.epoch.sealed_for(identity, [OPENING.public]), self.key)
+        self.header = wire_epoch.sign(identity, self.epoch.sealed_for(identity, [self.recipient]), self.key)
 
     def batch(self, records: Sequence[Record], first: int | None = None, lane: Lane | None = None) -> bytes:
         """The next batch of a lane, or one of numbers given before."""
