@@ -71,7 +71,7 @@ class PtyWay:
 
     @property
     def unread(self) -> int:
-        """Bytes written that no driver has read yet."""
+        """Bytes that wait to be read; what was just written counts a moment later."""
         port = os.open(self.port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         try:
             return int(struct.unpack("i", fcntl.ioctl(port, termios.FIONREAD, bytes(4)))[0])

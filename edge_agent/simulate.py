@@ -16,6 +16,7 @@ from edge_agent.exits import Exit
 
 _RETRY_S = 1.0
 _LOOK_S = 0.02
+_QUIET_LOOKS = 5
 _OPENING_S = 0.3  # who opens a serial port empties it first, as pyserial does
 
 
@@ -64,8 +65,7 @@ def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:
             time.sleep(interval_s if number else 0)
             _wait_for_a_listener(line)
             line.say(message)
-        while line.listening and line.unread:  # a pseudo-terminal forgets what nobody read
-            time.sleep(_LOOK_S)
+        _wait_until_heard(line)
     finally:
         line.close()
         if link and link.is_symlink():
@@ -78,6 +78,14 @@ def _wait_for_a_listener(line: PtyWay) -> None:
     while not line.listening:
         time.sleep(_LOOK_S)
     time.sleep(_OPENING_S)
+
+
+def _wait_until_heard(line: PtyWay) -> None:
+    """A pseudo-terminal forgets what nobody read; what was written is there to read only a moment later."""
+    quiet = 0
+    while line.listening and quiet < _QUIET_LOOKS:
+        time.sleep(_LOOK_S)
+        quiet = 0 if line.unread else quiet + 1
 
 
 def _say(way: Way, messages: Iterator[Message], interval_s: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,8 +19,11 @@ def test_a_pty_says_bytes_as_they_are() -> None:
     way = PtyWay()
     port = os.open(way.port, os.O_RDWR | os.O_NOCTTY)
     way.say(Message("serial", bytes(range(256))))
+    deadline = time.monotonic() + 10
+    while way.unread < 256:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
-    assert way.unread == 256
     assert os.read(port, 1000) == bytes(range(256))
     assert way.unread == 0
     os.close(port)
