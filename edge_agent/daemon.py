@@ -29,8 +29,9 @@ from edge_agent.intake import Intake
 from edge_agent.keys import Keys
 from edge_agent.notify import notify
 from edge_agent.pulse import Pulse, Self
-from edge_agent.recorder.core import Policy, Recorder, Remember
+from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.epochs import BoxSeal, microseconds
+from edge_agent.recorder.messages import Remember
 from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.station import Station
@@ -73,7 +74,9 @@ class Daemon:
         now, boot = self._clock.now(), boot_id()
         self._seal = BoxSeal(config.store, config.box, boot, keys.box, keys.recipients)
         self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall)
-        self._me = Self(config.store, config.box, boot, keys.box, config.data_dir, config_hash, now)
+        self._me = Self(
+            config.store, config.box, boot, keys.box, config.data_dir, config_hash, config.heartbeat_interval_s, now
+        )
 
     def run(self, stop: threading.Event) -> int:
         """Until `stop`, or until a part without which nothing works has failed."""

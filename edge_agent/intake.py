@@ -23,8 +23,11 @@ class Intake(NamedTuple):
     policy: Policy
     clock: Clock
 
-    def take(self, station: Station, items: Sequence[Item]) -> Future[None]:
-        """Cleans and hands over; the future is done once all of it is on disk, quarantine included."""
+    def take(self, station: Station, items: Sequence[Item], *, waits: bool) -> Future[None]:
+        """Cleans and hands over; the future is done once all of it is on disk, quarantine included.
+
+        waits: the source can come again: the future fails with `BufferFull` while there is no room
+        """
         now = self.clock.now()
         moment = Moment(now.wall, int(now.mono * 1000), now.quality)
         records: list[Record] = []
@@ -40,7 +43,7 @@ class Intake(NamedTuple):
             identities.append(item.identity if isinstance(item, Reading) else None)
             state.update(item.state)
         station.brought(len(records) - rejects, rejects, now)
-        return self.desk.submit(Submission(station.id, records, identities, state))
+        return self.desk.submit(Submission(station.id, records, identities, state, waits))
 
     def say(self, station: Station, data: msgspec.Struct) -> Future[None]:
         """A record that the agent itself makes about a device."""

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from devices.driver import Receiver, Request
 from devices.options import PushOptions
 from edge_agent.intake import Intake
+from edge_agent.recorder.shell import BufferFull
 from edge_agent.station import Station
 
 MAX_BODY = 8 * 1024 * 1024
@@ -87,11 +88,11 @@ class _Handler(BaseHTTPRequestHandler):
         intake = self.server.intake
         with device.lock:
             answer = device.receiver.receive(request, intake.clock.now().wall)
-            done = intake.take(device.station, answer.items) if answer.items else None
+            done = intake.take(device.station, answer.items, waits=True) if answer.items else None
         try:
             if done is not None:
                 done.result(COMMIT_S)
-        except NotYet:
+        except (NotYet, BufferFull):
             return self._answer(503, b"not on disk yet; send it again\n")
         return self._answer(answer.status, answer.body, answer.content_type)
 

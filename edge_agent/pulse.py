@@ -33,6 +33,7 @@ class Self(NamedTuple):
     key: Ed25519PrivateKey
     data_dir: Path
     config_hash: str
+    interval_s: int
     started: Now
 
 
@@ -83,6 +84,7 @@ class Pulse:
             boot=self.me.boot,
             lanes=tuple(_lane(status, lane, now) for lane in Lane),
             config_hash=self.me.config_hash,
+            interval_s=self.me.interval_s,
             clock=now.quality,
             skew_ms=figures.skew_ms,
             started_us=microseconds(self.me.started.wall),

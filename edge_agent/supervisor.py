@@ -10,16 +10,19 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import NamedTuple
 
-from devices.driver import DeviceOffline, Driver
+from devices.driver import DeviceOffline, Driver, Item
 from edge_agent.intake import Intake
+from edge_agent.recorder.shell import BufferFull
 from edge_agent.station import Station
 from records.types import DeviceHealth
 
 READ_S = 1.0
+FULL_S = 1.0
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 log = logging.getLogger(__name__)
@@ -77,7 +80,7 @@ def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.
             driver.open()
             _apply(supervision.step(Opened()), station, intake, stop)
             while not stop.is_set():
-                _read(driver, station, intake)
+                _read(driver, station, intake, stop)
         except DeviceOffline as lost:
             driver.close()
             _apply(supervision.step(Failed(str(lost))), station, intake, stop)
@@ -89,15 +92,27 @@ def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.
     driver.close()
 
 
-def _read(driver: Driver, station: Station, intake: Intake) -> None:
+def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Event) -> None:
     taken = driver.read(READ_S)
     station.beat()
-    if taken.items:
-        done = intake.take(station, taken.items)
-        if taken.confirm is not None:
-            done.result()
-    if taken.confirm is not None:
+    if taken.confirm is None:
+        if taken.items:
+            intake.take(station, taken.items, waits=False)
+    elif _kept(taken.items, station, intake, stop):
         taken.confirm()
+
+
+def _kept(items: Sequence[Item], station: Station, intake: Intake, stop: threading.Event) -> bool:
+    """Hands over until there is room for it; False when the agent stops first."""
+    while items:
+        try:
+            intake.take(station, items, waits=True).result()
+            return True
+        except BufferFull:
+            station.beat()
+            if stop.wait(FULL_S):
+                return False
+    return True
 
 
 def _apply(effects: list[Say | Wait], station: Station, intake: Intake, stop: threading.Event) -> None:

@@ -60,6 +60,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     full: whether it has the parts that only the full heartbeat has (devices, disk, memory)
     clock: `records.ClockQuality`; skew_ms: box minus HQ by the last receipt
     earlier: streams before this one that are still held
+    interval_s: seconds between heartbeats
     """
 
     store: str
@@ -84,6 +85,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     buffer_bytes: int | None = None
     last_receipt_us: int | None = None
     earlier: tuple[bytes, ...] = ()
+    interval_s: int = 60
 
 
 class Will(msgspec.Struct, frozen=True):

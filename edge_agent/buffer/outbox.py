@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable
 from typing import NamedTuple
 
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire import batch as wire_batch
+from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.topics import Up
 from edge_agent.buffer.connection import BufferDamaged, Connection
 from edge_agent.buffer.transaction import Batch, row_id
@@ -30,6 +31,7 @@ class Evictable(NamedTuple):
     digest: bytes
     settled: bool
     lane: Lane
+    stream: bytes
     epoch: bytes
     first: int
     last: int
@@ -122,23 +124,27 @@ class Outbox:
         )
         return Waiting(rows[0][0] + cut[0][0], rows[0][1] + cut[0][1], cut[0][2])
 
-    def evictable(self, room: int, sending: Sequence[bytes], settled_before_us: int) -> list[Evictable]:
+    def evictable(self, room: int, sending: Container[bytes], settled_before_us: int) -> list[Evictable]:
         """What may go to win `room` bytes: grace oldest first, then bulk, then normal; vital never.
 
         Grace settled before `settled_before_us` goes in any case; what is being sent never does.
         """
         listed = self._db.all(
-            "SELECT digest, settled_us, lane, (SELECT epoch FROM epoch WHERE ordinal = outbox.epoch), first, last, "
-            "size FROM outbox WHERE settled_us IS NOT NULL OR lane > 0 "
+            "SELECT digest, settled_us, lane, epoch, first, last, size FROM outbox "
+            "WHERE settled_us IS NOT NULL OR lane > 0 "
             "ORDER BY settled_us IS NULL, CASE WHEN settled_us IS NULL THEN -lane END, coalesce(settled_us, 0), id"
         )
         found: list[Evictable] = []
-        for digest, settled_us, lane, epoch, first, last, size in listed:
+        for digest, settled_us, lane, ordinal, first, last, size in listed:
             aged = settled_us is not None and settled_us < settled_before_us
             if digest in sending or (room <= 0 and not aged):
                 continue
+            identity = wire_epoch.parse(self.header(ordinal)).identity
             types = {} if settled_us is not None else self._types(digest)
-            found.append(Evictable(digest, settled_us is not None, Lane(lane), epoch, first, last, size, types))
+            settled = settled_us is not None
+            found.append(
+                Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
+            )
             room -= size
         return found
 

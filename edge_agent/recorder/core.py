@@ -5,8 +5,9 @@
                            │ Reopened (after any error: what does the file say?)
                            ├─ it is there ──▶ Confirm
                            └─ it is not ────▶ Commit, the same transaction with the same numbers
-    Tick ──▶ Commit(new epoch) when the epoch is old; Cut(lane) when a lane should be cut
-    CutDone ──▶ Commit(batch)          Receipted ──▶ Commit(left)
+    Tick ──▶ Commit(new epoch) when the epoch is old; Cut(lane) when a lane should be cut; MakeRoom when space is short
+    CutDone ──▶ Commit(batch)          Receipted ──▶ Commit(settled)
+    Evicted ──▶ Commit(evicted, their tombstones); of nothing: only vital records are taken (see `admission`)
 
 One transaction is under way at a time.
 """
@@ -14,7 +15,7 @@ One transaction is under way at a time.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, NamedTuple
@@ -22,12 +23,33 @@ from typing import Literal, NamedTuple
 from cloud_sync.seal.dictionary import CURRENT, Zstd
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.wire import batch as wire_batch
+from edge_agent.buffer.outbox import Evictable
 from edge_agent.buffer.store import StreamIdentity, View
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction
 from edge_agent.clock import Now
+from edge_agent.recorder.admission import Admission
 from edge_agent.recorder.epochs import Seal, microseconds
-from records import Lane, Record, to_wire, type_of
-from records.types import Quarantine, StreamOpen
+from edge_agent.recorder.messages import (
+    Accept,
+    Commit,
+    Committed,
+    Confirm,
+    Cut,
+    CutDone,
+    CutFailed,
+    Effect,
+    Event,
+    Evicted,
+    Flush,
+    MakeRoom,
+    Receipted,
+    Remember,
+    Reopened,
+    TellToWait,
+    Tick,
+)
+from records import Lane, Record, to_wire, type_by_id, type_of
+from records.types import Loss, Quarantine, StreamOpen
 
 Reason = Literal["new", "salvaged", "restored", "forked", "re-imaged"]
 MAX_SEALS = 2**24
@@ -44,83 +66,6 @@ class Policy(NamedTuple):
     epoch_s: float = 3600.0
     full: int = 1500
     linger_s: float = 0.05
-
-
-class Accept(NamedTuple):
-    """Cleaned records of one source event batch, in order, and what commits with them.
-
-    ticket: whatever tells the caller that it is done
-    identities: (device, keyed hash) or None, one a record; known: those accepted in an earlier transaction
-    """
-
-    ticket: object
-    records: Sequence[Record]
-    identities: Sequence[tuple[str, bytes] | None]
-    state: Mapping[tuple[str, str], bytes | None]
-    known: frozenset[tuple[str, bytes]]
-
-
-class Flush(NamedTuple):
-    """Nothing more is at hand: commit what is there."""
-
-
-class Committed(NamedTuple):
-    """The transaction is on disk."""
-
-
-class Reopened(NamedTuple):
-    """A commit failed; the file was reopened and says this."""
-
-    view: View
-
-
-class Tick(NamedTuple):
-    """Time passed. hungry: few batches wait for their receipt, so that a small one is worth cutting."""
-
-    hungry: bool
-
-
-class CutDone(NamedTuple):
-    """A batch was made of the rows at the front of its lane."""
-
-    batch: Batch
-
-
-class CutFailed(NamedTuple):
-    """The rows could not be read; the file is being reopened."""
-
-
-class Receipted(NamedTuple):
-    """HQ has these: the first 16 bytes of each digest."""
-
-    prefixes: tuple[bytes, ...]
-
-
-class Remember(NamedTuple):
-    """A counter to keep."""
-
-    name: str
-    value: int
-
-
-Event = Accept | Flush | Committed | Reopened | Tick | CutDone | CutFailed | Receipted | Remember
-
-
-class Commit(NamedTuple):
-    transaction: Transaction
-
-
-class Confirm(NamedTuple):
-    tickets: list[object]
-
-
-class Cut(NamedTuple):
-    """Make a batch of the rows at the front of this lane."""
-
-    lane: Lane
-
-
-Effect = Commit | Confirm | Cut
 
 
 @dataclass
@@ -158,7 +103,9 @@ class Recorder:
         self._flying: Transaction | None = None
         self._tickets: list[object] = []
         self._cutting: Lane | None = None
+        self._evicting = False
         self._waits_since = dict.fromkeys(Lane, 0.0)
+        self._admission = Admission(view.facts)
 
     def start(self, now: Now, reason: Reason | None) -> list[Effect]:
         """Opens the first epoch of this life. reason: why the stream is new, None when it goes on."""
@@ -197,19 +144,21 @@ class Recorder:
         """What to do about an event."""
         match event:
             case Accept():
-                self._accept(event, now)
-                return []
+                return self._accept(event, now)
             case Flush():
                 return self._flush()
             case Committed():
                 return self._committed()
             case Reopened(view):
                 return self._reopened(view)
-            case Tick(hungry):
+            case Tick(hungry, room):
+                self._admission.look(room)
                 return self._tick(now, hungry)
             case CutDone(batch):
                 self._pending.batches.append(batch)
                 return self._flush()
+            case Evicted(batches):
+                return self._evict(batches, now)
             case CutFailed():
                 self._cutting = None
                 return []
@@ -223,15 +172,24 @@ class Recorder:
 
     # --- accepting -------------------------------------------------------------------------------------------------
 
-    def _accept(self, event: Accept, now: Now) -> None:
+    def _accept(self, event: Accept, now: Now) -> list[Effect]:
+        if event.waits and not self._admission.open:
+            return [TellToWait(event.ticket)]
+        taken = 0
         for record, identity in zip(event.records, event.identities, strict=True):
+            if not self._admission.takes(record):
+                continue
+            taken += 1
             if identity is not None:
                 if identity in event.known or identity in self._pending.identities:
                     continue
                 self._pending.identities[identity] = now.wall.date().toordinal()
             self._take(record, now)
-        self._pending.state.update(event.state)
+        if taken == len(event.records):  # what was refused must be told again, so its cursor stays where it was
+            self._pending.state.update(event.state)
+        self._pending.facts |= self._admission.facts
         self._pending.tickets.append(event.ticket)
+        return []
 
     def _take(self, record: Record, now: Now) -> None:
         kind = type_of(record.data)
@@ -304,6 +262,10 @@ class Recorder:
         if self._flying is not None:
             return []
         self._drop_keys(now)
+        self._tell_refused(now)
+        if self._admission.short and not self._evicting:
+            self._evicting = True
+            return [MakeRoom(self._admission.short)]
         current = self._epochs[self._newest[0]]
         if now.mono - current.opened >= self._policy.epoch_s or current.seals >= MAX_SEALS:
             return self._commit(epoch=self._open_epoch(now))
@@ -317,6 +279,34 @@ class Recorder:
             done = all(self.cut[lane] > last for lane, last in epoch.last.items())
             if done or now.mono >= epoch.until:
                 del self._epochs[ordinal]
+
+    def _tell_refused(self, now: Now) -> None:
+        """Once there is room again: how many of which types were not taken."""
+        if self._admission.open and (refused := self._admission.tell()):
+            said = Loss(reason="refused", count=sum(refused.values()), types=refused)
+            self._take(Record("agent", now.wall, said, int(now.mono * 1000), now.quality), now)
+            self._pending.facts |= self._admission.facts
+
+    def _evict(self, batches: Sequence[Evictable], now: Now) -> list[Effect]:
+        self._evicting = False
+        self._admission.strained(not batches)
+        for batch in batches:
+            self._pending.evicted.append(batch.digest)
+            if not batch.settled:
+                self._take(Record("agent", now.wall, self._tombstone(batch), int(now.mono * 1000), now.quality), now)
+        return self._flush()
+
+    def _tombstone(self, batch: Evictable) -> Loss:
+        return Loss(
+            reason="evicted",
+            count=batch.last - batch.first + 1,
+            types={kind.name: n for id_, n in batch.types.items() if (kind := type_by_id(id_))},
+            stream=batch.stream.hex(),
+            epoch=batch.epoch.hex(),
+            lane=int(batch.lane),
+            first=batch.first,
+            last=batch.last,
+        )
 
     def _next_cut(self, now: Now, hungry: bool) -> list[Effect]:
         if self._cutting is not None:

@@ -10,17 +10,36 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.uplink.messages import Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
 from edge_agent.buffer.outbox import Waiting
+from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
-from edge_agent.recorder import core
-from edge_agent.recorder.core import Accept, Commit, Confirm, Cut, CutDone, CutFailed, Effect, Event, Recorder
+from edge_agent.recorder.core import Reason, Recorder
 from edge_agent.recorder.cutting import ROWS, Piece, cut
-from edge_agent.recorder.epochs import Seal
+from edge_agent.recorder.epochs import Seal, microseconds
+from edge_agent.recorder.messages import (
+    Accept,
+    Commit,
+    Committed,
+    Confirm,
+    Cut,
+    CutDone,
+    CutFailed,
+    Effect,
+    Event,
+    Evicted,
+    Flush,
+    MakeRoom,
+    Receipted,
+    Reopened,
+    TellToWait,
+    Tick,
+)
 from records import Lane, Record
 
 GROUP = 256
@@ -28,18 +47,28 @@ QUEUE = 4096
 TICK_S = 0.05
 LIVE = 64
 LAST_CUTS_S = 5.0
+GRACE = timedelta(days=7)
+LIMITS = Limits(budget=2 * 1024**3, floor=512 * 1024**2, reserve=16 * 1024**2)
 SEEN_DAYS = 8
 _RETRY_S = (0.1, 0.5, 1.0, 5.0)
 T = TypeVar("T")
 
 
 class Submission(NamedTuple):
-    """Cleaned records of one read, their source identities, and the driver's state that commits with them."""
+    """Cleaned records of one read, their source identities, and the driver's state that commits with them.
+
+    waits: the source can be told to come again: its future then fails with `BufferFull`
+    """
 
     device: str
     records: Sequence[Record]
     identities: Sequence[str | None]
     state: Mapping[str, bytes | None]
+    waits: bool = False
+
+
+class BufferFull(Exception):
+    """There is no room now; the source keeps what it has and comes again."""
 
 
 class Status(NamedTuple):
@@ -63,11 +92,15 @@ class _Asked(NamedTuple):
 
 
 class Desk:
-    """The door to the recorder for every other thread. Blocks while the recorder is behind."""
+    """The door to the recorder for every other thread. Blocks while the recorder is behind.
+
+    sending: digests in the uplink's window, which eviction leaves alone
+    """
 
     def __init__(self) -> None:
         self.jobs: queue.Queue[_Submitted | _Asked | Event] = queue.Queue(QUEUE)
         self.on_cut: Callable[[], None] = lambda: None
+        self.sending: frozenset[bytes] = frozenset()
 
     def submit(self, submission: Submission) -> Future[None]:
         """Hands records over; the future is done once they are on disk."""
@@ -95,7 +128,9 @@ class Desk:
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        return self._sendable(lambda buffer: buffer.outbox.parcels(skip, limit))
+        found = self._sendable(lambda buffer: buffer.outbox.parcels(skip, limit))
+        self.sending = skip | {parcel.digest for parcel in found}
+        return found
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
         return self._sendable(lambda buffer: buffer.outbox.headers(epochs))
@@ -108,29 +143,32 @@ class Desk:
             return []
 
     def receipted(self, prefixes: tuple[bytes, ...]) -> None:
-        self.tell(core.Receipted(prefixes))
+        self.tell(Receipted(prefixes))
 
     def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:  # noqa: ARG002 (the log names it where it came in)
         """HQ keeps them as dead letters: they leave like what has a receipt."""
-        self.tell(core.Receipted(prefixes))
+        self.tell(Receipted(prefixes))
 
 
 class RecorderThread:
     """Owns the buffer: `run` until `stop`, then everything at hand is committed and cut and the file is closed."""
 
-    def __init__(self, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal) -> None:
+    def __init__(
+        self, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal, limits: Limits = LIMITS
+    ) -> None:
         self._buffer = opened
         self._recorder = recorder
         self._desk = desk
         self._clock = clock
         self._seal = seal
+        self._limits = limits
         self._cuts: queue.Queue[Piece | None] = queue.Queue()
         self._stopping = threading.Event()
         self._forgotten_on = 0
         self._left: deque[_Submitted | _Asked | Event] = deque()
         self._turns = 0
 
-    def start(self, reason: core.Reason | None) -> None:
+    def start(self, reason: Reason | None) -> None:
         """Commits the first epoch, so that a caller knows that the buffer works."""
         self._do(self._recorder.start(self._clock.now(), reason))
 
@@ -172,8 +210,10 @@ class RecorderThread:
         try:
             while self._left:
                 self._take()
-            self._step(core.Flush())
-            self._step(core.Tick(self._buffer.outbox.unsettled(LIVE) < LIVE))
+            self._step(Flush())
+            self._buffer.space.keep_reserve(self._limits)
+            room = self._buffer.space.room(self._limits)
+            self._step(Tick(self._buffer.outbox.unsettled(LIVE) < LIVE, room))
             self._forget()
         except BufferDamaged:
             raise
@@ -207,7 +247,7 @@ class RecorderThread:
         ]
         known = self._buffer.seen(key for key in keys if key is not None)
         state = {(submission.device, key): value for key, value in submission.state.items()}
-        return Accept(job.done, submission.records, keys, state, known)
+        return Accept(job.done, submission.records, keys, state, known, submission.waits)
 
     def _step(self, event: Event) -> None:
         self._do(self._recorder.step(event, self._clock.now()))
@@ -223,12 +263,17 @@ class RecorderThread:
                             done.set_result(None)
                 case Cut(lane):
                     self._hand_to_cutter(lane)
+                case TellToWait(done):
+                    if isinstance(done, Future):
+                        done.set_exception(BufferFull())
+                case MakeRoom(size):
+                    self._evict(size)
 
     def _commit(self, transaction: Transaction) -> None:
         self._buffer.apply(transaction)
         if transaction.batches or transaction.epoch:
             self._desk.on_cut()
-        self._step(core.Committed())
+        self._step(Committed())
 
     def _reopen(self) -> None:
         """An error says nothing about what the disk has: read it again, and go on from there."""
@@ -236,7 +281,7 @@ class RecorderThread:
         while True:
             try:
                 self._buffer = self._buffer.reopen()
-                self._step(core.Reopened(self._buffer.view()))
+                self._step(Reopened(self._buffer.view()))
                 break
             except BufferDamaged:
                 raise
@@ -264,10 +309,15 @@ class RecorderThread:
         while (piece := self._cuts.get()) is not None:
             self._desk.tell(CutDone(cut(piece, zstd, self._seal.random, self._clock.now())))
 
+    def _evict(self, size: int) -> None:
+        before_us = microseconds(self._clock.now().wall - GRACE)
+        self._step(Evicted(self._buffer.outbox.evictable(size, self._desk.sending, before_us)))
+
     def _forget(self) -> None:
-        """Once an hour of the day: headers and identities that nothing needs any more."""
+        """Once an hour of the day: headers, identities and grace that nothing needs any more."""
         now = self._clock.now().wall
         hour = now.date().toordinal() * 24 + now.hour
         if hour != self._forgotten_on:
             self._forgotten_on = hour
             self._buffer.forget(self._recorder.oldest_ordinal, now.date().toordinal() - SEEN_DAYS)
+            self._evict(0)

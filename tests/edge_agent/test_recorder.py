@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.buffer import Buffer, BufferError, Transaction
+from edge_agent.buffer.space import Room
 from edge_agent.clock import SystemClock
-from edge_agent.recorder import core
-from edge_agent.recorder.core import Accept, Commit, Confirm, Cut, Policy, Recorder
+from edge_agent.recorder import core, messages
+from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
+from edge_agent.recorder.messages import Accept, Commit, Confirm, Cut
 from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread, Submission
 from records import Lane, Record, lane_of
@@ -22,6 +24,7 @@ from records.types import DeviceHealth, Quarantine, StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, folder_bytes, some_records
 
 DEFAULT = Policy()
+ROOM = Room(2**30, 2**30)
 
 
 def accept(records: list[Record], ticket: object = None, **kept: object) -> Accept:
@@ -41,15 +44,15 @@ class Bench:
         self.confirmed: list[object] = []
         self.run(self.core.start(self.clock.now(), opened.reason))
 
-    def step(self, event: core.Event) -> None:
+    def step(self, event: messages.Event) -> None:
         self.run(self.core.step(event, self.clock.now()))
 
-    def run(self, effects: list[core.Effect]) -> None:
+    def run(self, effects: list[messages.Effect]) -> None:
         for effect in effects:
             match effect:
                 case Commit(transaction):
                     self.buffer.apply(transaction)
-                    self.step(core.Committed())
+                    self.step(messages.Committed())
                 case Confirm(tickets):
                     self.confirmed += tickets
                 case Cut(lane):
@@ -58,7 +61,7 @@ class Bench:
     def cut(self, lane: Lane) -> None:
         rows = self.buffer.rows(lane, 2000)
         piece = Piece(rows, self.buffer.epoch(rows[0].epoch), self.core.key(rows[0].epoch))
-        self.step(core.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
+        self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
 
     def parcels(self) -> list:
         return self.buffer.outbox.parcels(frozenset(), 10_000)
@@ -68,7 +71,7 @@ def drained(bench: Bench) -> dict:
     """Lets everything be cut, and reads it as HQ would."""
     while bench.core.uncut:
         bench.clock.mono += 1
-        bench.step(core.Tick(hungry=True))
+        bench.step(messages.Tick(True, ROOM))
     return bench.box.read(bench.parcels())
 
 
@@ -77,7 +80,7 @@ def test_numbers_are_contiguous_in_each_lane(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     made = some_records(300)
     bench.step(accept(made))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
 
     found = drained(bench)
 
@@ -93,7 +96,7 @@ def test_a_confirmation_follows_the_commit(tmp_path: Path) -> None:
     """No ticket is confirmed while its transaction is under way."""
     bench = Bench(tmp_path)
     bench.step(accept(some_records(3), ticket="t"))
-    effects = bench.core.step(core.Flush(), bench.clock.now())
+    effects = bench.core.step(messages.Flush(), bench.clock.now())
 
     assert [type(effect) for effect in effects] == [Commit]
     assert bench.confirmed == []
@@ -106,14 +109,14 @@ def test_after_an_error_the_same_records_keep_their_numbers(tmp_path: Path, land
     """Whether or not the failed commit reached the disk, its records are there once, under the same numbers."""
     bench = Bench(tmp_path)
     bench.step(accept(some_records(50), ticket="t"))
-    (commit,) = bench.core.step(core.Flush(), bench.clock.now())
+    (commit,) = bench.core.step(messages.Flush(), bench.clock.now())
     assert isinstance(commit, Commit)
     if landed:
         bench.buffer.apply(commit.transaction)
     bench.buffer.close()
     bench.buffer = Buffer(tmp_path / FILE)
 
-    bench.step(core.Reopened(bench.buffer.view()))
+    bench.step(messages.Reopened(bench.buffer.view()))
 
     assert bench.confirmed == ["t"]
     found = drained(bench)
@@ -128,12 +131,12 @@ def test_an_identity_is_taken_once(tmp_path: Path) -> None:
     key = bench.core.identity_key("door-1", "AA:BB/2026-11-20T09:00")
     for _ in range(2):
         bench.step(Accept(None, [record], [key], {}, bench.buffer.seen([key])))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
     bench.buffer.close()
 
     again = Bench(tmp_path, bench.box)
     again.step(Accept(None, [record], [key], {}, again.buffer.seen([key])))
-    again.step(core.Flush())
+    again.step(messages.Flush())
 
     assert sum(record == kept for kept in drained(again).values()) == 1
 
@@ -143,7 +146,7 @@ def test_rows_of_a_dropped_key_go_as_they_are(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     made = some_records(200)
     bench.step(accept(made))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
     bench.buffer.close()  # no cut: the process dies here
 
     again = Bench(tmp_path, bench.box)
@@ -158,15 +161,15 @@ def test_an_epoch_ends_and_its_key_is_dropped_once_cut(tmp_path: Path) -> None:
     """An old epoch takes no more rows; its key goes when everything it sealed is cut."""
     bench = Bench(tmp_path, policy=Policy(epoch_s=60))
     bench.step(accept(some_records(20)))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
     first = bench.core.epoch
     bench.clock.mono += 61
-    bench.step(core.Tick(hungry=False))
+    bench.step(messages.Tick(False, ROOM))
 
     assert bench.core.epoch != first
     while bench.core.uncut:
-        bench.step(core.Tick(hungry=False))
-    bench.step(core.Tick(hungry=False))
+        bench.step(messages.Tick(False, ROOM))
+    bench.step(messages.Tick(False, ROOM))
     assert bench.core.key(1) is None
     assert len(drained(bench)) == 21
 
@@ -175,14 +178,14 @@ def test_a_key_is_dropped_at_its_deadline_cut_or_not(tmp_path: Path) -> None:
     """A cutter that hangs does not keep an ended epoch's key on the box."""
     bench = Bench(tmp_path, policy=Policy(epoch_s=60))
     bench.step(accept(some_records(20)))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
     bench.clock.mono += 61
-    bench.core.step(core.Tick(hungry=False), bench.clock.now())  # a new epoch whose effects hang
+    bench.core.step(messages.Tick(False, ROOM), bench.clock.now())  # a new epoch whose effects hang
     assert bench.core.key(1) is not None
 
-    bench.core.step(core.Committed(), bench.clock.now())
+    bench.core.step(messages.Committed(), bench.clock.now())
     bench.clock.mono += core.CLOSING_S
-    bench.core.step(core.Tick(hungry=False), bench.clock.now())
+    bench.core.step(messages.Tick(False, ROOM), bench.clock.now())
 
     assert bench.core.key(1) is None
 
@@ -192,7 +195,7 @@ def test_a_record_too_large_for_a_batch_is_set_aside(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     huge = Record("till-1", NOON, Quarantine("till-1", "x" * 60_000))
     bench.step(accept([huge]))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
 
     kept = drained(bench)[Lane.NORMAL, 1].data
     assert isinstance(kept, Quarantine)
@@ -206,7 +209,7 @@ def test_nothing_is_readable(tmp_path: Path) -> None:
     words = {line.name.encode() for record in made for line in getattr(record.data, "lines", ()) if line.name}
     words |= {line.gtin.encode() for record in made for line in getattr(record.data, "lines", ()) if line.gtin}
     bench.step(accept(made))
-    bench.step(core.Flush())
+    bench.step(messages.Flush())
     on_disk = folder_bytes(tmp_path)
     drained(bench)
     on_disk += folder_bytes(tmp_path)
