@@ -35,7 +35,7 @@ from time import monotonic
 import msgspec
 
 from devices.driver import Context, Decoder, DeviceOffline, Item, Rejected, Taken
-from devices.dropped_file import NOTHING, STATE, Cursor, DroppedFile, Outcome, Seen
+from devices.dropped_file import STATE, Cursor, DroppedFile, Outcome, Seen
 from devices.options import DropOptions
 
 MOST_ITEMS = 500
@@ -43,6 +43,7 @@ POLL_S = 0.5
 STILL_WRITING = (".tmp", ".part", ".filepart")
 NOT_OURS = ("done", "failed")
 Version = tuple[str, str]  # key and content of a file
+NONE: Version = ("", "")
 
 
 class DropFolder:
@@ -51,8 +52,10 @@ class DropFolder:
     def __init__(self, options: DropOptions, make_decoder: Callable[[str], Decoder], context: Context) -> None:
         self._options = options
         self._make_decoder = make_decoder
-        self._cursors = {k: Cursor.decode(v) for k, v in context.state.items() if k.startswith(STATE)}
-        self._on_disk: dict[Version, int] = {(k, c.content): c.given for k, c in self._cursors.items()}
+        cursors = {k: Cursor.decode(v) for k, v in context.state.items() if k.startswith(STATE)}
+        self._on_disk: dict[Version, int] = {(k, cursor.content): cursor.given for k, cursor in cursors.items()}
+        self._kept = set(cursors)  # keys that the agent's state may hold
+        self._giving = NONE
         self._leaving: dict[Version, Outcome] = {}
         self._present: set[str] = set()
         self._stuck = ""
@@ -64,7 +67,10 @@ class DropFolder:
         self._lock = Lock()
 
     def open(self) -> None:
-        """`DeviceOffline` when the folder is missing or may not be changed."""
+        """`DeviceOffline` when the folder is missing or may not be changed.
+
+        After a close, what was given and not confirmed is given again.
+        """
         folder = self._options.path
         if not folder.is_dir():
             raise DeviceOffline(f"{folder} is no folder: create or mount it, or correct `path`")
@@ -75,6 +81,7 @@ class DropFolder:
         with self._lock:
             for version in list(self._leaving):
                 self._leave_if_on_disk(version)
+            self._leaving = {v: one for v, one in self._leaving.items() if self._on_disk.get(v, 0) >= one.total}
 
     def read(self, timeout_s: float) -> Taken:
         """Up to 500 items of one file; nothing when none is complete within the time."""
@@ -110,7 +117,8 @@ class DropFolder:
         except PermissionError:
             self._unreadable.add(seen)
             return _note(seen, "permission to read it is missing: give it to the agent's user")
-        file.skip(self._cursors.get(seen.key, NOTHING))
+        self._giving = (seen.key, file.content)
+        file.skip(self._on_disk.get(self._giving, 0))
         self._file = file
         return None
 
@@ -151,33 +159,27 @@ class DropFolder:
     # --- giving ------------------------------------------------------------------------------------------------
 
     def _take(self, file: DroppedFile) -> Taken:
-        version = (file.seen.key, file.content)
+        version = self._giving
         items = file.part(MOST_ITEMS)
-        with self._lock:
-            if items:
-                items[0] = self._forgetting(items[0])
-            self._cursors[file.seen.key] = Cursor(file.content, file.given)
+        if items:
+            items[0] = self._forgetting(items[0], file.seen.key)
         upto = file.given
         if file.finished:
-            items.extend(self._finish(file, version))
+            self._shut()
+            if file.changed:
+                items.append(_note(file.seen, "it was rewritten while it was read: it is read again as it is now"))
+                return Taken(items, partial(self._confirm, NONE, 0))
+            with self._lock:
+                self._leaving[version] = file.outcome()
+                self._leave_if_on_disk(version)
         return Taken(items, partial(self._confirm, version, upto)) if items else Taken()
 
-    def _forgetting(self, item: Item) -> Item:
-        """The item, which also forgets the cursors of files that have left."""
-        gone = self._cursors.keys() - self._present - item.state.keys()
-        for key in gone:
-            del self._cursors[key]
-        return msgspec.structs.replace(item, state={**dict.fromkeys(gone), **item.state}) if gone else item
-
-    def _finish(self, file: DroppedFile, version: Version) -> list[Item]:
-        self._shut()
+    def _forgetting(self, item: Item, key: str) -> Item:
+        """The item, which also forgets the state of files that have left."""
         with self._lock:
-            if file.changed:
-                self._cursors[file.seen.key] = NOTHING
-                return [_note(file.seen, "it was rewritten while it was read: it is read again as it is now")]
-            self._leaving[version] = file.outcome()
-            self._leave_if_on_disk(version)
-        return []
+            gone = self._kept - self._present - {key}
+        self._kept = (self._kept - gone) | {key}
+        return msgspec.structs.replace(item, state={**dict.fromkeys(gone), **item.state}) if gone else item
 
     def _shut(self) -> None:
         if self._file:
@@ -188,25 +190,25 @@ class DropFolder:
 
     def _confirm(self, version: Version, upto: int) -> None:
         with self._lock:
-            self._on_disk[version] = max(upto, self._on_disk.get(version, 0))
-            self._leave_if_on_disk(version)
+            if version == self._giving or version in self._leaving:
+                self._on_disk[version] = max(upto, self._on_disk.get(version, 0))
+                self._leave_if_on_disk(version)
 
     def _leave_if_on_disk(self, version: Version) -> None:
         outcome = self._leaving.get(version)
         if outcome is None or self._on_disk.get(version, 0) < outcome.total:
             return
-        key = version[0]
         try:
             if self._look(outcome.seen.name) == outcome.seen:
                 self._leave(outcome)
-                self._cursors[key] = NOTHING
-                self._present.discard(key)
+                self._present.discard(version[0])
         except OSError as error:
             name, folder = outcome.seen.printable, self._options.path
             self._stuck = f"{name} cannot leave {folder} ({error.strerror}): let the agent's user change the folder"
             return
         del self._leaving[version]
         self._on_disk.pop(version, None)
+        self._giving = NONE if self._giving == version else self._giving
 
     def _leave(self, outcome: Outcome) -> None:
         path = self._options.path / outcome.seen.name

@@ -48,7 +48,7 @@ class Seen(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """How many items of which content were given. `NOTHING` fits no content."""
+    """How many items of which content were given."""
 
     content: str
     given: int
@@ -60,10 +60,7 @@ class Cursor(NamedTuple):
     def decode(cls, state: bytes) -> Cursor:
         """A state that is not ours counts as nothing given."""
         content, _, given = state.decode("ascii", "replace").partition(":")
-        return cls(content, int(given)) if given.isascii() and given.isdigit() else NOTHING
-
-
-NOTHING = Cursor("", 0)
+        return cls(content, int(given)) if given.isascii() and given.isdigit() else cls("", 0)
 
 
 class Outcome(NamedTuple):
@@ -83,7 +80,7 @@ class Outcome(NamedTuple):
 class DroppedFile:
     """An open file being given in parts. Close it in the end.
 
-    given: items given so far, those of earlier runs included
+    given: items given so far, those left out included
     changed: the content was rewritten while it was read; known once all is given
     """
 
@@ -102,11 +99,10 @@ class DroppedFile:
         self._items = self._decode()
         self._ahead = list(islice(self._items, 1))
 
-    def skip(self, cursor: Cursor) -> None:
-        """Leaves out what was given before, if that was of this content."""
-        if cursor.content == self.content:
-            while self.given < cursor.given and self._ahead:
-                self._part(min(cursor.given - self.given, 1000))
+    def skip(self, on_disk: int) -> None:
+        """Leaves out what was given before."""
+        while self.given < on_disk and self._ahead:
+            self._part(min(on_disk - self.given, 1000))
 
     def part(self, most: int) -> list[Item]:
         """The next items, each with its cursor in `state`; empty at the end."""
