@@ -21,7 +21,6 @@ from psycopg.rows import dict_row
 from cloud_sync.wire.heartbeat import DeviceState, Heartbeat
 from records import Lane
 
-INTERVAL = timedelta(seconds=60)  # between two heartbeats, unless a store's configuration says otherwise
 LATE_AFTER = 2.5  # intervals of silence: one heartbeat may be lost without a word
 LOST_AFTER = 10.0
 Connection = psycopg.Connection[Any]
@@ -93,7 +92,9 @@ class Store:
         return self.boxes[0].received_at if self.boxes else None
 
     def state(self, now: datetime) -> State:
-        return state_of(self.boxes[0] if self.boxes else None, now, INTERVAL)
+        if not self.boxes:
+            return State.NEVER
+        return state_of(self.boxes[0], now, timedelta(seconds=self.boxes[0].body.interval_s))
 
     @property
     def backlog(self) -> int | None:
