@@ -69,3 +69,15 @@ class PushOptions(Options):
     """A device that posts to the agent's listener under /push/<id>."""
 
     allow_from: tuple[str, ...] = Field((), description="addresses that may post; empty: any that reaches the listener")
+
+
+class DatabaseOptions(Options):
+    """A till's database. Its address holds a password, so it stands in a file of its own."""
+
+    url_file: Path = Field(description="file whose one line is the database's address, dialect+driver://user:…@host/db")
+
+
+class InputOptions(Options):
+    """A device that types, read from the kernel's input events."""
+
+    input: Path = Field(description="its path by id, /dev/input/by-id/…-event-kbd")

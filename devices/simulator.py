@@ -1,4 +1,4 @@
-"""What a simulated device says, and the ways to say it: a pseudo-terminal, a drop folder, an HTTP push.
+"""What a simulated device says, and the ways to say it: a pseudo-terminal, a drop folder, an HTTP push, a database.
 
 Each driver's `simulator.messages` yields the bytes of the real protocol; nothing here knows any of them.
 """
@@ -27,7 +27,7 @@ class Message(NamedTuple):
     content_type: of a push
     """
 
-    way: Literal["serial", "drop", "push"]
+    way: Literal["serial", "input", "drop", "push", "sql"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
@@ -99,6 +99,21 @@ class DropWay:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class SqliteWay:
+    """A till that writes its sales into its own SQLite database; a message is a script of statements."""
+
+    def __init__(self, file: Path) -> None:
+        from sqlite3 import connect  # drivers import this module for `Message` alone
+
+        self._database = connect(file)
+
+    def say(self, message: Message) -> None:
+        self._database.executescript(f"BEGIN;\n{message.body.decode()}\nCOMMIT;")
+
+    def close(self) -> None:
+        self._database.close()
 
 
 class PushWay:

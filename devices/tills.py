@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from devices.driver import Context
 
@@ -23,3 +24,19 @@ def business_day(at: datetime, context: Context) -> date:
     """The day to which the till's books count that instant."""
     start = context.business_day_start
     return (at.astimezone(context.timezone) - timedelta(hours=start.hour, minutes=start.minute)).date()
+
+
+def taken_back(value: Decimal | None) -> Decimal | None:
+    """Negative, whichever sign the till gave to what came back."""
+    return -abs(value) if value else value
+
+
+def odd(quantity: Decimal | None, price: Decimal | None, amount: Decimal | None, *, returned: bool) -> tuple[str, ...]:
+    """The flags of a line that is kept but worth a look. A negative quantity on a return is none."""
+    found = {
+        "zero-quantity": quantity == 0,
+        "negative-quantity": not returned and quantity is not None and quantity < 0,
+        "zero-price": price == 0 or (price is None and amount == 0),
+        "negative-price": price is not None and price < 0,
+    }
+    return tuple(flag for flag, holds in found.items() if holds)

@@ -11,9 +11,10 @@ from pathlib import Path
 from random import Random
 
 from devices.registry import UnknownDriver, driver
-from devices.simulator import DropWay, Message, PtyWay, PushWay, Way
+from devices.simulator import DropWay, Message, PtyWay, PushWay, SqliteWay, Way
 from edge_agent.exits import Exit
 
+_PLACES = {"drop": "FOLDER", "push": "http://127.0.0.1:PORT/push/ID", "sql": "FILE.db"}
 _RETRY_S = 1.0
 _LOOK_S = 0.02
 _QUIET_LOOKS = 5
@@ -24,7 +25,8 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
     """Says `count` messages, `interval_s` apart.
 
     A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it, and speaks while a program
-    has it open; a drop goes into the folder `to`, a push to the address `to`. The same seed says the same.
+    has it open, as one that types does; a drop goes into the folder `to`, a push to the address `to`, a till's rows
+    into the SQLite file `to`. The same seed says the same.
     """
     try:
         package = driver(driver_name)
@@ -33,9 +35,8 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
         return Exit.USAGE
     said = package.messages(Random(seed), datetime.now(UTC), timedelta(seconds=interval_s))  # noqa: S311 - made-up data
     first = next(said)
-    if first.way != "serial" and to is None:
-        wanted = "--to FOLDER" if first.way == "drop" else "--to http://127.0.0.1:PORT/push/ID"
-        print(f"{driver_name} needs {wanted}", file=sys.stderr)
+    if first.way in _PLACES and to is None:
+        print(f"{driver_name} needs --to {_PLACES[first.way]}", file=sys.stderr)
         return Exit.USAGE
     try:
         _play(islice(chain([first], said), count), first.way, to or "", interval_s)
@@ -48,10 +49,20 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
 
 
 def _play(messages: Iterator[Message], kind: str, to: str, interval_s: float) -> None:
-    if kind == "serial":
+    if kind not in _PLACES:
         _play_line(messages, to, interval_s)
         return
-    _say(DropWay(Path(to)) if kind == "drop" else PushWay(to, _RETRY_S), messages, interval_s)
+    _say(_way(kind, to), messages, interval_s)
+
+
+def _way(kind: str, to: str) -> Way:
+    match kind:
+        case "drop":
+            return DropWay(Path(to))
+        case "sql":
+            return SqliteWay(Path(to))
+        case _:
+            return PushWay(to, _RETRY_S)
 
 
 def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:

@@ -13,7 +13,7 @@ from devices.csv_drop.options import Options
 from devices.csv_drop.table import Row
 from devices.csv_drop.values import Times, number
 from devices.driver import Context, Reading
-from devices.tills import RAW_LIMIT, as_utc, business_day
+from devices.tills import RAW_LIMIT, as_utc, business_day, odd, taken_back
 from records import ClockQuality
 from records.types import PosReturn, PosSale, SaleLine
 
@@ -92,7 +92,7 @@ class RowReader:
             amount = quantity * price
         returned = self.is_return(ticket)
         if returned:
-            quantity, amount = _taken_back(quantity), _taken_back(amount)
+            quantity, amount = taken_back(quantity), taken_back(amount)
         return SaleLine(
             line=0,
             kind="return" if returned else "sale",
@@ -101,7 +101,7 @@ class RowReader:
             quantity=quantity,
             unit_price=price,
             extended_amount=amount,
-            flags=_odd(quantity, price, amount, returned),
+            flags=odd(quantity, price, amount, returned=returned),
         )
 
     def _at(self, row: Row) -> datetime:
@@ -122,22 +122,6 @@ class RowReader:
     def _text(self, row: Row, field: str) -> str | None:
         place = self._columns.get(field)
         return None if place is None else row.cells[place].strip() or None
-
-
-def _taken_back(value: Decimal | None) -> Decimal | None:
-    """Negative, whichever sign the till gave to what came back."""
-    return -abs(value) if value else value
-
-
-def _odd(quantity: Decimal | None, price: Decimal | None, amount: Decimal | None, returned: bool) -> tuple[str, ...]:
-    """What is kept but worth a look. A negative quantity on a return is none."""
-    odd = {
-        "zero-quantity": quantity == 0,
-        "negative-quantity": not returned and quantity is not None and quantity < 0,
-        "zero-price": price == 0 or (price is None and amount == 0),
-        "negative-price": price is not None and price < 0,
-    }
-    return tuple(flag for flag, holds in odd.items() if holds)
 
 
 def _why(error: ValueError) -> str:

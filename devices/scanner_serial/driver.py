@@ -10,7 +10,7 @@ from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.payment_code import without_begun_codes, without_payment_codes
 from devices.scanner_serial.codes import MASKED, Misread, Rules, interpret
 from devices.scanner_serial.frames import Code, LineParser, Noise
-from devices.scanner_serial.options import Options
+from devices.scanner_serial.options import Options, ScannerOptions
 from devices.serial_port import SerialPort
 from records.types import PaymentCode
 
@@ -21,7 +21,7 @@ _CUT_OFF = "cut off: the scanner's suffix did not come"
 class ScanDecoder:
     """A payment code is dropped as soon as it is known for one: it is in no reading, reason, state or raw bytes."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ScannerOptions) -> None:
         self._rules = Rules(options.role, options.payment_codes, options.scale_prefixes, options.layouts)
         self._window = timedelta(seconds=options.window_s)
         self._lines = LineParser(options.suffix, options.min_length)

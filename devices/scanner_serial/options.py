@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from devices.options import Options as AnyOptions
 from devices.options import SerialOptions
 from devices.scanner_serial.layout import Layout, LayoutError, parse_layout
 from records.types import ScannerRole
@@ -25,8 +26,8 @@ def _list(value: object) -> object:
 Prefix = Annotated[str, Field(pattern=r"^[0-9]{1,6}$")]
 
 
-class Options(SerialOptions):
-    """A barcode scanner."""
+class ScannerOptions(AnyOptions):
+    """A barcode scanner, however it is wired."""
 
     role: ScannerRole = Field("sale", description="what its scans are for")
     suffix: Literal["auto", "cr", "lf", "tab", "none"] = Field(
@@ -64,3 +65,7 @@ class Options(SerialOptions):
         if len(set(lengths)) < len(lengths):
             raise ValueError("scale_layout: two layouts of one length; leave one")
         return self
+
+
+class Options(SerialOptions, ScannerOptions):
+    """A barcode scanner on a serial line."""
