@@ -7,7 +7,7 @@ workers wait for each other and do not lock each other out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -130,53 +130,61 @@ def _claim_rest(cursor: Cursor, batch: Batch, span: Span) -> list[Span]:
                 mine.append(gap)
 
 
-def claim_sources(cursor: Cursor, firsts: Mapping[StoreKey, Identity]) -> dict[StoreKey, Identity]:
-    """Claims events for the records that brought them; of those that others had claimed, the record that was first."""
+INCOMING = """CREATE TEMPORARY TABLE incoming_source (
+    store text, business_day date, type text, source_id text, content bytea,
+    stream bytea, epoch bytea, lane smallint, seq bigint, place integer
+) ON COMMIT DELETE ROWS"""  # what a connection needs before `claim_sources`
+
+
+def claim_sources(
+    cursor: Cursor, firsts: Mapping[StoreKey, Identity]
+) -> tuple[dict[StoreKey, Identity], set[StoreKey]]:
+    """Claims events for the records that brought them.
+
+    Of those that others had claimed the record that was first, and those that stand with another content as well.
+    """
     keys = sorted(firsts)
-    rows = [(store, *key, *firsts[store, key]) for store, key in keys]
+    with cursor.copy("COPY incoming_source FROM STDIN") as copy:
+        for place, key in enumerate(keys):
+            copy.write_row((key[0], *key[1], *firsts[key], place))
     cursor.execute(
         """INSERT INTO source_claim (store, business_day, type, source_id, content, stream, epoch, lane, seq)
-           SELECT * FROM unnest(%s::text[], %s::date[], %s::text[], %s::text[], %s::bytea[], %s::bytea[], %s::bytea[],
-               %s::smallint[], %s::bigint[])
-           ON CONFLICT DO NOTHING RETURNING store, business_day, type, source_id, content""",
-        _arrays(rows),
+           SELECT store, business_day, type, source_id, content, stream, epoch, lane, seq
+           FROM incoming_source ORDER BY place ON CONFLICT DO NOTHING"""
     )
-    fresh = {(store, SourceKey(day, kind, id_, bytes(content))) for store, day, kind, id_, content in cursor}
-    return _first_claims(cursor, [key for key in keys if key not in fresh])
-
-
-def _first_claims(cursor: Cursor, keys: Sequence[StoreKey]) -> dict[StoreKey, Identity]:
-    if not keys:
-        return {}
     cursor.execute(
-        """SELECT store, business_day, type, source_id, content, stream, epoch, lane, seq
-           FROM source_claim JOIN unnest(%s::text[], %s::date[], %s::text[], %s::text[], %s::bytea[])
-               AS t (store, business_day, type, source_id, content)
-               USING (store, business_day, type, source_id, content)""",
-        _arrays([(store, *key) for store, key in keys]),
+        """SELECT i.place, s.content = i.content, s.stream, s.epoch, s.lane, s.seq
+           FROM incoming_source i JOIN source_claim s USING (store, business_day, type, source_id)
+           WHERE s.content <> i.content
+              OR (s.seq, s.lane, s.epoch, s.stream) <> (i.seq, i.lane, i.epoch, i.stream)"""
     )
-    return {
-        (store, SourceKey(day, kind, id_, bytes(content))): (bytes(stream), bytes(epoch), lane, seq)
-        for store, day, kind, id_, content, stream, epoch, lane, seq in cursor
-    }
+    earlier, reused = {}, set()
+    for place, same, stream, epoch, lane, seq in cursor:
+        if same:
+            earlier[keys[place]] = (bytes(stream), bytes(epoch), int(lane), int(seq))
+        else:
+            reused.add(keys[place])
+    return earlier, reused
 
 
-def alert_reused(cursor: Cursor, events: Iterable[tuple[str, date, str, str]], received: datetime) -> None:
-    """One alert for every event (store, business day, type, source id) that has more than one content.
+def alert_reused(cursor: Cursor, keys: Iterable[StoreKey], received: datetime) -> None:
+    """One alert for every source id that stands with more than one content.
 
     Two workers that commit two contents in the same moment do not see each other's; `source_claim` keeps both.
     """
+    events = sorted({(store, *key.event) for store, key in keys})
+    if not events:
+        return
     cursor.execute(
         """INSERT INTO alert_hq (opened, rule, store, subject, detail)
-           SELECT %s, 'source-id-reused', s.store, s.type || '/' || s.business_day || '/' || s.source_id,
+           SELECT %s, 'source-id-reused', store, type || '/' || business_day || '/' || source_id,
                jsonb_build_object('contents', count(*))
-           FROM source_claim s
+           FROM source_claim
            JOIN unnest(%s::text[], %s::date[], %s::text[], %s::text[]) AS t (store, business_day, type, source_id)
                USING (store, business_day, type, source_id)
-           GROUP BY s.store, s.business_day, s.type, s.source_id HAVING count(*) > 1
-           ORDER BY 3, 4
+           GROUP BY store, business_day, type, source_id ORDER BY 3, 4
            ON CONFLICT (store, rule, subject) DO UPDATE SET detail = excluded.detail""",
-        [received, *_arrays(sorted(set(events)))],
+        [received, *_arrays(events)],
     )
 
 

@@ -90,14 +90,13 @@ class MemoryWarehouse:
         if isinstance(entry, Aside):
             self.aside[name] = entry
             return "aside"
-        sender = batch.sender
-        place = Place(sender.store, sender.box, batch.stream, batch.epoch, batch.lane, self.opened, work.received)
+        place = Place.of(batch, self.opened, work.received)
         try:
             row(place, seq, entry, None)
         except Misfit as fault:
             self.aside[name] = Aside(entry.kind, str(fault), b"")
             return "aside"
-        first = self._claim_source(sender.store, entry, name)
+        first = self._claim_source(batch.sender.store, entry, name)
         self.rows.append(Stored(name, entry, first, row(place, seq, entry, first)))
         return "duplicate" if first else "new"
 

@@ -14,13 +14,15 @@ import psycopg
 from psycopg import errors
 
 from cloud_sync.ingest.work import Batch, BoxName, Header, Known, Letter, Outcome, WarehouseAway, Work
+from hq.warehouse.ledger import INCOMING
 from hq.warehouse.schema import keep_partitions
 from hq.warehouse.transaction import Transaction
 
 TRIES = 8
 _OPTIONS = (
     "-c timezone=UTC -c synchronous_commit=on -c lock_timeout=30s -c statement_timeout=300s"
-    " -c idle_in_transaction_session_timeout=60s"
+    # Ingest looks few rows up in large tables, by their keys; statistics of a temporary table would say otherwise.
+    " -c enable_hashjoin=off -c enable_mergejoin=off -c idle_in_transaction_session_timeout=60s"
 )
 _AGAIN = (
     errors.DeadlockDetected,
@@ -65,6 +67,7 @@ class PostgresWarehouse:
     def _connect(self) -> psycopg.Connection[Any]:
         connection = psycopg.connect(self._dsn, autocommit=True, options=_OPTIONS, connect_timeout=10)
         connection.add_notice_handler(self._notice)
+        connection.execute(INCOMING)
         self._day = None
         return connection
 

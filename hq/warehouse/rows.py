@@ -6,19 +6,21 @@ a column cannot hold at all raises Misfit, and the record is set aside as it cam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
-from cloud_sync.ingest.work import Opened
-from hq.warehouse.columns import TABLES
+from cloud_sync.ingest.work import Batch, Opened
+from hq.warehouse.columns import TABLES, Table
 
 AHEAD = timedelta(days=1)
 NUL_REPLACED = "nul_replaced"
 _LIMIT = 2**63
+_PLAIN = 1_000
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_000, 16_000  # of PostgreSQL's numeric, rounded down
 _encode = msgspec.json.Encoder().encode
 
@@ -28,15 +30,22 @@ class Misfit(ValueError):
 
 
 class Place(NamedTuple):
-    """Whose record it is and when it came. opened: the store's first day."""
+    """Whose records they are and when they came. opened: the store's first day; until: the latest effective time."""
 
     store: str
     box: str
     stream: bytes
     epoch: bytes
     lane: int
-    opened: date
-    received: datetime
+    opened: datetime
+    until: datetime
+    received: str
+
+    @classmethod
+    def of(cls, batch: Batch, opened: date, received: datetime) -> Place:
+        first = datetime.combine(opened, time(), UTC)
+        who = (batch.sender.store, batch.sender.box, batch.stream, batch.epoch, int(batch.lane))
+        return cls(*who, first, max(received + AHEAD, first), received.isoformat())
 
 
 def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
@@ -44,37 +53,30 @@ def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
     return f"{stream.hex()}/{epoch.hex()}/{lane}/{seq}"
 
 
-def effective(at: datetime, place: Place) -> datetime:
-    """The record's time, between the store's first day and a day after it came."""
-    return max(min(at, place.received + AHEAD), datetime.combine(place.opened, time(), UTC))
-
-
 def row(place: Place, seq: int, opened: Opened, duplicate_of: str | None) -> tuple[object, ...]:
     """The values of `Table.names()`, ready for COPY. Raises Misfit."""
     record = opened.record
-    replaced: list[str] = []
-    values = [
-        _hold(getattr(record.data, column.field), _HOLDERS[column.sql], column.name, replaced)
-        for column in TABLES[opened.kind.name].columns
-    ]
-    device = _hold(record.device, _text, "device", replaced)
-    extra = {**opened.extra, **({NUL_REPLACED: replaced} if replaced else {})}
+    plan = _PLANS[opened.kind.name]
+    device, values, extra = record.device, plan.fields(record.data), opened.extra
+    try:
+        device, held = _text(device), [_held(*pair) for pair in zip(plan.holders, values, strict=True)]
+    except _Nul:
+        device, held, replaced = _without_nul(plan, device, values)
+        extra = {**extra, NUL_REPLACED: replaced}
+    at = record.at.isoformat()
+    within = place.opened <= record.at <= place.until
     return (
-        place.store,
-        place.box,
-        place.stream,
-        place.epoch,
-        place.lane,
+        *place[:5],
         seq,
         device,
-        record.at.isoformat(),
-        effective(record.at, place).isoformat(),
+        at,
+        at if within else max(min(record.at, place.until), place.opened).isoformat(),
         _bigint(record.mono_ms),
         int(record.clock),
-        place.received.isoformat(),
+        place.received,
         duplicate_of,
-        *values,
-        _json(extra)[0] if extra else None,
+        *held,
+        json_text(extra) if extra else None,
     )
 
 
@@ -90,29 +92,49 @@ def clean(value: Any) -> Any:
 
 
 def json_text(value: object) -> str:
-    """JSON that a jsonb column holds. Raises Misfit."""
-    return _json(value)[0]
+    """JSON that a jsonb column holds, NUL replaced. Raises Misfit."""
+    try:
+        return _jsonb(value)
+    except _Nul:
+        return _jsonb(clean(msgspec.json.decode(_encode(value))))
+
+
+class _Nul(ValueError):
+    """A text has a NUL somewhere."""
 
 
 Holder = Callable[[Any], object]
 
 
-class _Replaced(NamedTuple):
-    value: object
+class _Plan(NamedTuple):
+    """How a type's data becomes its columns: names, attributes, and what holds each."""
+
+    names: tuple[str, ...]
+    fields: Callable[[object], Sequence[Any]]
+    holders: tuple[Holder | None, ...]
 
 
-def _hold(value: Any, holder: Holder, column: str, replaced: list[str]) -> object:
-    if value is None:
-        return None
-    held = holder(value)
-    if isinstance(held, _Replaced):
-        replaced.append(column)
-        return held.value
-    return held
+def _held(holder: Holder | None, value: Any) -> object:
+    return value if value is None or holder is None else holder(value)
 
 
-def _text(value: str) -> object:
-    return _Replaced(clean(value)) if "\0" in value else value
+def _without_nul(plan: _Plan, device: str, values: Sequence[Any]) -> tuple[str, list[object], list[str]]:
+    """The same values without NUL, and the names of the columns that had one."""
+    held: list[object] = []
+    replaced = ["device"] if "\0" in device else []
+    for name, holder, value in zip(plan.names, plan.holders, values, strict=True):
+        try:
+            held.append(_held(holder, value))
+        except _Nul:
+            replaced.append(name)
+            held.append(clean(value) if isinstance(value, str) else json_text(value))
+    return clean(device), held, replaced
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise _Nul
+    return value
 
 
 def _bigint(value: int) -> int:
@@ -122,46 +144,50 @@ def _bigint(value: int) -> int:
 
 
 def _numeric(value: Decimal) -> str:
+    text = str(value)
+    if "E" in text or "N" in text or len(text) > _PLAIN:
+        _check_digits(value)
+    return text
+
+
+def _check_digits(value: Decimal) -> None:
     if value.is_snan():
         raise Misfit("a signalling NaN")
     exponent = value.as_tuple().exponent
     if isinstance(exponent, int) and (value.adjusted() > _DIGITS_BEFORE or exponent < -_DIGITS_AFTER):
         raise Misfit(f"a number with exponent {exponent}")
-    return str(value)
 
 
-def _json(value: object) -> tuple[str, bool]:
-    """The text, and whether a NUL was replaced."""
+def _jsonb(value: object) -> str:
     try:
         packed = _encode(value)
-        if b"\\u0000" not in packed:
-            return packed.decode(), False
-        cleaned = _encode(clean(msgspec.json.decode(packed)))
-        return cleaned.decode(), cleaned != packed
+        if b"\\u0000" in packed and clean(decoded := msgspec.json.decode(packed)) != decoded:
+            raise _Nul
+        return packed.decode()
+    except _Nul:
+        raise
     except (TypeError, ValueError, RecursionError) as fault:
         raise Misfit(f"not JSON: {fault}") from None
 
 
-def _jsonb(value: object) -> object:
-    text, replaced = _json(value)
-    return _Replaced(text) if replaced else text
-
-
-def _iso(value: date) -> str:
-    return value.isoformat()
-
-
-def _as_is(value: object) -> object:
-    return value
-
-
-_HOLDERS: Mapping[str, Holder] = {
+_HOLDERS: Mapping[str, Holder | None] = {
     "text": _text,
     "bigint": _bigint,
-    "double precision": _as_is,
-    "boolean": _as_is,
+    "double precision": None,
+    "boolean": None,
     "numeric": _numeric,
-    "date": _iso,
-    "timestamptz": _iso,
+    "date": date.isoformat,
+    "timestamptz": datetime.isoformat,
     "jsonb": _jsonb,
 }
+
+
+def _plan(table: Table) -> _Plan:
+    names = tuple(column.name for column in table.columns)
+    attributes = [column.field for column in table.columns]
+    get = attrgetter(*attributes)
+    fields = get if len(attributes) > 1 else lambda data: (get(data),)
+    return _Plan(names, fields, tuple(_HOLDERS[column.sql] for column in table.columns))
+
+
+_PLANS = {kind: _plan(table) for kind, table in TABLES.items()}

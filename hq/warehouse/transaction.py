@@ -94,10 +94,12 @@ class Transaction:
 
     def _rows(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> Iterator[tuple[Fresh, Values]]:
         opened = self._opened({batch.sender.store for batch in batches})
+        places: dict[bytes, Place] = {}
         for record in self._fresh(batches, claimed):
-            store, box = record.batch.sender[:2]
-            first_day = opened.get(store, _FIRST_DAY)
-            place = Place(store, box, *record.identity[:3], first_day, self._work.received)
+            place = places.get(record.batch.digest)
+            if place is None:
+                first_day = opened.get(record.batch.sender.store, _FIRST_DAY)
+                place = places[record.batch.digest] = Place.of(record.batch, first_day, self._work.received)
             try:
                 yield record, row(place, record.seq, record.opened, None)
             except Misfit as fault:
@@ -121,10 +123,8 @@ class Transaction:
                 brought[record.batch.sender.store, key].append(record.identity)
         if not brought:
             return {}
-        earlier = ledger.claim_sources(self._cursor, {key: records[0] for key, records in brought.items()})
-        events = {(store, *key.event) for store, key in brought if (store, key) not in earlier}
-        if events:
-            ledger.alert_reused(self._cursor, events, self._work.received)
+        earlier, reused = ledger.claim_sources(self._cursor, {key: records[0] for key, records in brought.items()})
+        ledger.alert_reused(self._cursor, reused, self._work.received)
         return {
             repeat: earlier.get(key, records[0])
             for key, records in brought.items()

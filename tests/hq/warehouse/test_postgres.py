@@ -70,13 +70,15 @@ def test_sums_agree_to_the_cent_though_two_boxes_read_the_same_folder(migrated: 
     house = PostgresHouse(migrated, boxes)
     tickets = [record for record in sales(9, 600) if isinstance(record.data, PosSale | PosReturn)]
 
-    def run(box: Box) -> None:
+    works = [[work(box, box.batch(tickets[at : at + 20])) for at in range(0, len(tickets), 20)] for box in boxes]
+
+    def run(mine: list[Work]) -> None:
         port = PostgresWarehouse(migrated)
-        for at in range(0, len(tickets), 20):
-            port.commit(work(box, box.batch(tickets[at : at + 20])))
+        for one in mine:
+            port.commit(one)
         port.close()
 
-    threads = [threading.Thread(target=run, args=[box]) for box in boxes]
+    threads = [threading.Thread(target=run, args=[mine]) for mine in works]
     for thread in threads:
         thread.start()
     for thread in threads:
