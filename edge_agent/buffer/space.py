@@ -58,17 +58,19 @@ class Space:
         return Room(left - limits.reserve, left)
 
     def keep_reserve(self, limits: Limits) -> None:
-        """Grows the file by a step when its free pages are fewer than the reserve and the disk has room."""
+        """Grows the file by a step when its free pages are fewer than the reserve and the disk has room.
+
+        SQLite takes free pages before it grows a file, so what is written is more than all of them.
+        """
         free = int(self._db.one("PRAGMA freelist_count")) * PAGE
-        if (
-            free >= limits.reserve
-            or self.on_disk() + 2 * STEP > limits.budget
-            or self._disk_free() < limits.floor + 2 * STEP
-        ):
+        if free >= limits.reserve:
+            return
+        taken = free + 2 * STEP
+        if self.on_disk() + taken > limits.budget or self._disk_free() < limits.floor + taken:
             return
         with self._db.transaction() as db:
             db.execute("CREATE TABLE IF NOT EXISTS filler (content BLOB)")
-            db.execute("INSERT INTO filler VALUES (zeroblob(?))", (STEP,))
+            db.execute("INSERT INTO filler VALUES (zeroblob(?))", (free + STEP,))
         self._db.all("PRAGMA wal_checkpoint(PASSIVE)")  # the pages are on the disk before they are freed
         with self._db.transaction() as db:
             db.execute("DELETE FROM filler")
