@@ -69,6 +69,15 @@ class SerialPort:
             return Taken(self._end())
         return Taken()
 
+    def write(self, data: bytes) -> None:
+        """Asks the device; `DeviceOffline` when the port is lost."""
+        try:
+            if self._port is None:
+                raise OSError("the port is not open")
+            self._port.write(data)
+        except OSError as error:
+            raise self._offline(error) from error
+
     def close(self) -> None:
         """Lets go of the port."""
         port, self._port = self._port, None

@@ -1,0 +1,1 @@
+"""Modbus devices, over a serial line or TCP, by register maps that are data. See README.md."""

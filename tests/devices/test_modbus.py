@@ -1,0 +1,413 @@
+"""modbus: whatever a bus carries, the right answer to the right question becomes the right value."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import islice, pairwise
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.modbus.frames import MAX_NOISE, crc, question
+from devices.modbus.register_map import MAPS, RegisterMap, shipped
+from devices.modbus.simulator import Slave, cold_room, frame, messages
+from devices.registry import driver
+from devices.simulator import PtyWay
+from records.types import DoorCount, Energy, TempAmbient
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.samples import SHARED, needs_samples
+
+AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
+PATIENCE_S = 10.0
+ASK = question(1, 3, 0, 2)
+
+
+def words(*numbers: int) -> bytes:
+    return b"".join((number & 0xFFFF).to_bytes(2, "big") for number in numbers)
+
+
+def answer(slave: int, data: bytes, function: int = 3) -> bytes:
+    return frame(bytes((slave, function, len(data))) + data)
+
+
+def read(data: bytes, map: str | dict[str, Any] = "renke", **settings: Any) -> list[Item]:
+    return fed(decoder_of("modbus", Context(), map=map, **settings), [data], AT)
+
+
+def reasons(items: list[Item]) -> list[str]:
+    return [item.reason for item in items if isinstance(item, Rejected)]
+
+
+def celsius(items: list[Item]) -> list[float | None]:
+    return [item.data.celsius for item in items if isinstance(item, Reading) and isinstance(item.data, TempAmbient)]
+
+
+@pytest.mark.parametrize("capture", drop_cases("modbus"), ids=lambda path: path.stem)
+def test_recorded_buses_decode_as_recorded(capture: Path) -> None:
+    """Every capture beside the driver gives exactly what stands beside it."""
+    found, expected = decoded("modbus", capture)
+    assert found == expected
+
+
+@needs_samples
+def test_captured_frames_are_read() -> None:
+    """Every real frame is a frame when its CRC is right and noise when it is not; the answer in three pieces is one."""
+    assert SHARED
+    rows = json.loads((SHARED / "samples/thermometer/modbus_rtu_frames.json").read_text())
+    by_hex = {row["hex"].replace(" ", "").lower(): row for row in rows}
+    for text, row in by_hex.items():
+        told = reasons(read(bytes.fromhex(text)))
+        assert ("wrong CRC or half a frame" in told) is not row["crc_ok"], row
+
+    request, response = "010300000002c40b", "0103040292ff9b5a3d"
+    (item,) = read(bytes.fromhex(request + response))
+    assert isinstance(item, Reading)
+    assert item.data == TempAmbient(-10.1, "1", 65.8)
+
+    pieces = next(row["chunks"] for row in rows if "chunks" in row)
+    soil = {"title": "t", "values": [{"kind": "celsius", "address": 25205, "scale": 0.1, "type": "uint16"}]}
+    device = decoder_of("modbus", Context(), map=soil)
+    items = fed(device, [bytes.fromhex("040362750 00c4bf8".replace(" ", "")), *map(bytes.fromhex, pieces)], AT)
+    assert celsius(items) == [48.8]
+
+    to_all = bytes.fromhex("0003007300017400" + "0103020029799a")
+    assert reasons(read(to_all)) == ["an answer of slave 1 to a question to slave 0"]
+
+
+TRAFFIC = st.lists(
+    st.one_of(
+        st.binary(max_size=20),
+        st.sampled_from(
+            [
+                ASK,
+                answer(1, words(650, -40)),
+                answer(2, words(650, -40)),
+                answer(1, words(650, -40))[:5],
+                frame(b"\x01\x83\x02"),
+                frame(b"\x01\x06\x00\x3c\x02\x59"),
+                frame(b"\x01\x10\x00\x00\x00\x01\x02\x00\x07"),
+                b"\x01\x03",
+                bytes(300),
+            ]
+        ),
+    ),
+    max_size=10,
+).map(b"".join)
+
+
+@given(bus=TRAFFIC, cuts=st.lists(st.integers(0, 3000), max_size=8))
+def test_chunking_does_not_matter(bus: bytes, cuts: list[int]) -> None:
+    """However the port slices the traffic, the same comes out."""
+    places = [0, *sorted(min(cut, len(bus)) for cut in cuts), len(bus)]
+    pieces = [bus[start:end] for start, end in pairwise(places)]
+    assert fed(decoder_of("modbus", Context(), map="renke"), pieces, AT) == read(bus)
+
+
+@given(before=st.binary(max_size=40))
+def test_an_answer_behind_any_noise_is_found(before: bytes) -> None:
+    """Resynchronising never skips a frame, unless the noise itself is frames."""
+    found = celsius(read(before + ASK + answer(1, words(650, -40))))
+    assert found[-1:] == [-4.0]
+
+
+def test_garbage_makes_few_and_bounded_rejects() -> None:
+    """Noise is set aside in stretches, not byte by byte."""
+    rejects = [item for item in read(Random(4).randbytes(1 << 18)) if isinstance(item, Rejected)]
+    assert 60 < len(rejects) < 90
+    assert max(len(item.raw) for item in rejects) == MAX_NOISE
+
+
+def test_every_shipped_map_is_one() -> None:
+    """Each reads what its own questions ask for, in the shapes that it names."""
+    assert {"renke", "xy-md", "carel-ir33", "danfoss-ekc202b", "eliwell-idplus", "sdm120", "dtsu666"} <= set(shipped())
+    for name in shipped():
+        given = decoder_of("modbus", Context(), map=name)
+        kinds = RegisterMap.model_validate(load(name))
+        assert kinds.title
+        bus = b"".join(
+            question(1, *block) + answer(1, bytes(2 * block.number), block.function) for block in kinds.blocks()
+        )
+        assert len(fed(given, [bus], AT)) == len({value.probe for value in kinds.values})
+
+
+def load(name: str) -> Any:
+    import yaml
+
+    return yaml.safe_load((MAPS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "data", "expected"),
+    [
+        ("float32", "high-first", struct.pack(">f", 12.5), "12.500"),
+        ("float32", "low-first", struct.pack(">f", 12.5)[2:] + struct.pack(">f", 12.5)[:2], "12.500"),
+        ("uint32", "low-first", words(1, 2), "131073.000"),
+        ("uint64", "high-first", words(0, 0, 1, 0), "65536.000"),
+        ("int32", "high-first", words(0, 7), "7.000"),
+    ],
+)
+def test_numbers_have_shapes(kind: str, order: str, data: bytes, expected: str) -> None:
+    """A value is read in its type and word order."""
+    meter = {"title": "m", "values": [{"kind": "kwh", "address": 7, "type": kind, "words": order}]}
+    (item,) = read(question(1, 3, 7, len(data) // 2) + answer(1, data), map=meter)
+    assert isinstance(item, Reading)
+    assert item.data == Energy(Decimal(expected), "1")
+
+
+def test_an_energy_that_is_no_number_is_set_aside() -> None:
+    """A float can be none."""
+    nan = struct.pack(">f", float("nan"))
+    assert reasons(read(question(1, 4, 342, 2) + answer(1, nan, 4), map="sdm120")) == [
+        "1 says an energy that is no number"
+    ]
+
+
+def test_totals_become_increases_across_a_restart() -> None:
+    """What the last answer left is where the next start goes on; a wrap is no reset and a reset no wrap."""
+    state: dict[str, bytes] = {}
+    told: list[DoorCount] = []
+    for came, went in [(65530, 10), (5, 12), (7, 13), (1, 0), (40000, 0), (10, 1)]:
+        values = [{"kind": "in", "address": 0, "type": "uint16"}, {"kind": "out", "address": 1, "type": "uint16"}]
+        device = decoder_of("modbus", Context(state), map={"title": "c", "values": values})
+        (item,) = fed(device, [ASK + answer(1, words(came, went))], AT)
+        assert isinstance(item, Reading)
+        assert isinstance(item.data, DoorCount)
+        state |= {key: value for key, value in item.state.items() if value is not None}
+        told.append(item.data)
+
+    assert [(d.in_, d.out, d.resumed, d.gap) for d in told] == [
+        (0, 0, False, True),
+        (11, 2, False, False),
+        (2, 1, False, False),
+        (1, 0, True, False),
+        (39999, 0, False, False),
+        (10, 1, True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ([{"kind": "in", "address": 0, "type": "uint32"}], "side by side"),
+        ([{"kind": "in", "address": 0}, {"kind": "out", "address": 9}], "side by side"),
+        ([], "at least 1"),
+        ([{"kind": "in", "address": 0, "type": "float32"}, {"kind": "out", "address": 2}], "whole numbers"),
+    ],
+)
+def test_a_map_that_cannot_work_is_refused(values: list[dict[str, Any]], match: str) -> None:
+    """Counts of one moment come in one answer."""
+    with pytest.raises(ValidationError, match=match):
+        read(b"", map={"title": "t", "values": values})
+
+
+def test_maps_are_found_by_name_or_file(tmp_path: Path) -> None:
+    """A near name is offered, a file is read, and the line is set as the map's devices are delivered."""
+    with pytest.raises(ValidationError, match="did you mean renke"):
+        read(b"", map="rencke")
+    with pytest.raises(ValidationError, match="No such file"):
+        read(b"", map=str(tmp_path / "none.yaml"))
+    (tmp_path / "own.yaml").write_text(
+        "title: own\nbaudrate: 19200\nparity: E\nvalues: [{kind: celsius, address: 3}]\n"
+    )
+    options = driver("modbus").options.model_validate
+    entry = {"id": "m", "driver": "modbus", "port": "x", "map": str(tmp_path / "own.yaml")}
+    assert vars(options(entry))["baudrate"] == 19200
+    assert vars(options({**entry, "baudrate": 9600}))["baudrate"] == 9600
+    assert vars(options(entry))["parity"] == "E"
+
+
+def test_the_simulator_speaks_the_protocol() -> None:
+    """All that is said on the simulated bus is a reading."""
+    bus = b"".join(message.body for message in islice(messages(Random(3), AT, timedelta(seconds=1)), 200))
+    assert len(celsius(read(bus))) == 200
+    assert Slave(1, cold_room(Random(1))).hear(question(1, 3, 5, 1)) == frame(b"\x01\x83\x02")
+    assert Slave(1, cold_room(Random(1))).hear(question(2, 3, 0, 2)) == b""
+
+
+# --- live ------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def playing(hear: Callable[[bytes], bytes]) -> Iterator[PtyWay]:
+    """A line on which `hear` answers; closing it ends the play."""
+    way = PtyWay()
+    stop = threading.Event()
+
+    def play() -> None:
+        while not stop.is_set():
+            said = way.read(0.02)
+            if said:
+                for place in range(0, len(reply := hear(said)), 7):  # in pieces, as adapters bring them
+                    way.write(reply[place : place + 7])
+                    stop.wait(0.003)
+            elif not way.listening:
+                stop.wait(0.01)
+
+    work = threading.Thread(target=play)
+    work.start()
+    try:
+        yield way
+    finally:
+        stop.set()
+        work.join()
+        way.close()
+
+
+def opened(port: str, **settings: Any) -> Driver:
+    entry = {"id": "m", "driver": "modbus", "port": port, "map": "renke", "interval_s": 1, "answer_s": 0.3, **settings}
+    package = driver("modbus")
+    device = package.device(package.options.model_validate(entry), Context())
+    assert isinstance(device, Driver)
+    device.open()
+    return device
+
+
+def until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
+    items: list[Item] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while not enough(items):
+        assert time.monotonic() < deadline, items
+        items += device.read(0.05).items
+    return items
+
+
+def lost(device: Driver) -> str:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            device.read(0.05)
+        except DeviceOffline as error:
+            return str(error)
+    raise AssertionError("the loss was not noticed")
+
+
+def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
+    """Each by its own map and name; one that is silent is told once and keeps nobody waiting."""
+    rooms = {1: Slave(1, lambda *_: words(650, -180)), 3: Slave(3, lambda *_: words(55))}
+    slaves = [
+        {"address": 1, "name": "freezer"},
+        {"address": 2, "name": "nobody"},
+        {"address": 3, "name": "fridge", "map": "carel-ir33"},
+    ]
+    with playing(lambda said: b"".join(room.hear(said) for room in rooms.values())) as line:
+        device = opened(line.port, slaves=slaves)
+        items = until(device, lambda items: len(celsius(items)) >= 4)
+        device.close()
+
+    told = [(i.data.probe, i.data.celsius) for i in items if isinstance(i, Reading) and isinstance(i.data, TempAmbient)]
+    assert told[:4] == [("freezer", -18.0), ("fridge", 5.5)] * 2
+    assert reasons(items) == ["slave 2 does not answer; check its address, wiring and power"]
+
+
+def test_a_wrong_slave_and_noise_before_the_answer_do_no_harm() -> None:
+    """The question stays open until its own answer comes."""
+    with playing(lambda _: b"\xff" + answer(9, words(1, 1)) + answer(1, words(650, -180))) as line:
+        device = opened(line.port)
+        items = until(device, lambda items: bool(celsius(items)))
+        device.close()
+    assert celsius(items) == [-18.0]
+    assert "an answer of slave 9 to a question to slave 1" in reasons(items)
+
+
+def test_a_bus_on_which_nobody_answers_is_offline() -> None:
+    """With what to check; and so is one that is unplugged, and one that was never there."""
+    with playing(lambda _: b"") as line:
+        device = opened(line.port)
+        assert "check wiring" in lost(device)
+        device.close()
+        device.open()
+        device.close()
+    with pytest.raises(DeviceOffline, match="no such port"):
+        opened(line.port + "-gone")
+
+
+def test_unplugged_and_back() -> None:
+    """A lost port raises; opened again the bus is read again."""
+    with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
+        device = opened(line.port)
+        until(device, lambda items: bool(celsius(items)))
+    assert "check the cable" in lost(device)
+    device.close()
+    with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
+        back = opened(line.port)
+        assert celsius(until(back, lambda items: bool(celsius(items)))) == [3.0]
+        back.close()
+
+
+@contextmanager
+def serving(reply: Callable[[bytes], bytes]) -> Iterator[int]:
+    """A TCP server that answers each thing said by `reply`, for one connection after the other."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = server.accept()
+            except OSError:
+                return
+            with peer:
+                while said := peer.recv(4096):
+                    if not (told := reply(said)):
+                        break
+                    peer.sendall(told)
+
+    work = threading.Thread(target=serve, daemon=True)
+    work.start()
+    try:
+        yield server.getsockname()[1]
+    finally:
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        work.join(PATIENCE_S)
+
+
+def mbap(said: bytes, data: bytes, number: int | None = None) -> bytes:
+    asked, _, _ = struct.unpack_from(">HHH", said)
+    body = said[6:8] + bytes((len(data),)) + data
+    return struct.pack(">HHH", asked if number is None else number, 0, len(body)) + body
+
+
+def test_modbus_tcp_is_read() -> None:
+    """An answer to an older question is dropped; the same registers give the same values as on a line."""
+    with serving(lambda said: mbap(said, words(1, 1), 0xEEEE) + mbap(said, words(650, -181))) as port:
+        device = opened(f"tcp://127.0.0.1:{port}")
+        assert celsius(until(device, lambda items: bool(celsius(items)))) == [-18.1]
+        device.close()
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (lambda _: b"HTTP/1.1 400 Bad Request\r\n", "does not speak Modbus TCP"),
+        (lambda _: b"", "connection is gone"),
+        (lambda said: mbap(said, words(1, 1), 0xEEEE), "no slave answers"),
+        (lambda said: mbap(said, words(1, 1))[:5], "no slave answers"),
+    ],
+)
+def test_a_server_that_misbehaves_is_offline(reply: Callable[[bytes], bytes], reason: str) -> None:
+    """Another protocol, a hang-up, answers to other questions, half an answer: all end in a reason."""
+    with serving(reply) as port:
+        device = opened(f"tcp://127.0.0.1:{port}")
+        assert reason in lost(device)
+        device.close()
+    with pytest.raises(DeviceOffline, match="check address"):
+        opened(f"tcp://127.0.0.1:{port}")
+
+
+def test_crc_is_that_of_the_specification() -> None:
+    """The CRC of the frame in the specification's annex."""
+    assert crc(bytes((2, 7))) == bytes((0x41, 0x12))
