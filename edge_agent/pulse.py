@@ -65,18 +65,19 @@ class Pulse:
 
     def beat(self, full: bool) -> bytes:
         """The next heartbeat, signed."""
-        return wire.sign(self.state(full or self._beats % FULL_EVERY == 0), self.me.key)
-
-    def state(self, full: bool) -> Heartbeat:
-        """What the next heartbeat says."""
+        said = self.state(full or self._beats % FULL_EVERY == 0)
         self._beats += 1
         self.seq += 1
+        return wire.sign(said, self.me.key)
+
+    def state(self, full: bool) -> Heartbeat:
+        """What the next heartbeat would say; asking changes nothing."""
         now, status, figures = self.clock.now(), self.status(), self.figures()
         said = Heartbeat(
             store=self.me.store,
             box=self.me.box,
             session=self.session,
-            seq=self.seq,
+            seq=self.seq + 1,
             at_us=microseconds(now.wall),
             version=version("store-edge"),
             stream=status.stream,

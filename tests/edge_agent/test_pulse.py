@@ -1,0 +1,33 @@
+"""Heartbeats count up one by one, whoever else asks how the box is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from cloud_sync.uplink.core import Figures
+from cloud_sync.wire.heartbeat import Heartbeat, verify
+from edge_agent.buffer.outbox import Waiting
+from edge_agent.pulse import Pulse, Self
+from edge_agent.recorder.shell import Status
+from records import Lane
+from tests.edge_agent.boxes import HandClock
+
+
+def test_asking_for_the_state_changes_no_heartbeat(tmp_path: Path) -> None:
+    """`edge-agent status` neither uses up a sequence number nor the turn of a full heartbeat."""
+    key, clock = Ed25519PrivateKey.generate(), HandClock()
+    waiting = {lane: Waiting(0, 0, None) for lane in Lane}
+    status = Status(bytes(16), bytes(16), dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), waiting, 0)
+    me = Self("0214", "box-1", bytes(16), key, tmp_path, "hash", 5, clock.now())
+    pulse = Pulse(me, clock, [], lambda: status, lambda: Figures(None, "", 0, None, None, 0, 0), session=1)
+
+    said = []
+    for _ in range(17):
+        for _ in range(3):
+            assert pulse.state(full=True).full
+        body = verify(pulse.beat(full=False), key.public_key())
+        assert isinstance(body, Heartbeat)
+        said.append((body.seq, body.full))
+    assert said == [(seq, seq in (1, 16)) for seq in range(1, 18)]
