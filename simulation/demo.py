@@ -9,19 +9,21 @@ import threading
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from simulation.chaos import Chaos
+from simulation.chaos import Chaos, Gate
 from simulation.feeds import Feed, generated_day, sampled_day, simulated
-from simulation.processes import Stuck
-from simulation.stage import Stage
+from simulation.processes import Stuck, wait_for
+from simulation.stage import TIMEZONE, Stage
 
 LEAST = 10_000
-LIVE_STEP_S = 2.0
+HALF_S = 120.0
+_ZONE = ZoneInfo(TIMEZONE)
 
 
 def parser() -> ArgumentParser:
@@ -64,14 +66,17 @@ def _say(line: str) -> None:
 
 
 def _once(args: Namespace) -> int:
-    opens = datetime.now(UTC).replace(hour=1, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    opens = datetime.now(_ZONE).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=1)
     feeds = sampled_day(args.samples, args.seed, opens) if args.samples else generated_day(args.seed, opens)
+    kills = {name: int(times) for name, times in (part.split("=") for part in args.kill.split(",") if part)}
     with TemporaryDirectory(prefix="store-edge-demo-") as folder:
-        stage = Stage(Path(folder), feeds)
+        gate = Gate()
+        stage = Stage(Path(folder), [gate.through(feed) for feed in feeds])
         began = time.monotonic()
         try:
-            outcome = _day(stage, args)
+            outcome = play(Chaos(stage, gate, Random(args.seed), kills), offline_first=args.offline_first)
         finally:
+            _deaf()
             stage.close()
     outcome["seconds"] = round(time.monotonic() - began, 1)
     print(json.dumps(outcome) if args.json else "\n".join(f"{name}: {value}" for name, value in outcome.items()))
@@ -79,24 +84,24 @@ def _once(args: Namespace) -> int:
     return 1 if bad else 0
 
 
-def _day(stage: Stage, args: Namespace) -> dict[str, Any]:
-    kills = {name: int(times) for name, times in (part.split("=") for part in args.kill.split(",") if part)}
-    chaos = Chaos(stage, Random(args.seed), kills)
-    if not args.offline_first:
+def play(chaos: Chaos, *, offline_first: bool) -> dict[str, Any]:
+    """A day on the stage of `chaos`, and what both ends count; leaves headquarters running."""
+    stage, store = chaos.stage, chaos.stage.store
+    if not offline_first:
         _start_headquarters(stage)
     _say("demo: starting the store")
-    stage.agent.start()
-    stage.agent.await_ready()
+    store.agent.start()
+    store.agent.await_ready()
     _say("demo: the devices speak")
-    with stage.playing(0.02 if kills else 0.0):
-        if args.offline_first:
-            _half_without_headquarters(stage)
+    with store.playing():
+        if offline_first:
+            _half_without_headquarters(chaos)
         chaos.run()
     _say("demo: the day is over; waiting until headquarters has all of it")
-    stage.await_taken()
-    stage.await_drained()
-    stage.agent.stop()
-    return {**stage.tally()._asdict(), "kills": chaos.moved}
+    store.await_taken()
+    store.await_drained()
+    store.agent.stop()
+    return {**stage.tally(store)._asdict(), "kills": chaos.moved}
 
 
 def _start_headquarters(stage: Stage) -> None:
@@ -105,12 +110,13 @@ def _start_headquarters(stage: Stage) -> None:
     stage.hq.await_ready()
 
 
-def _half_without_headquarters(stage: Stage) -> None:
-    """Nothing answers until half of a day is in the buffer."""
-    while stage.agent.accepted() < LEAST // 2:
-        time.sleep(0.1)
-    _say(f"demo: {stage.agent.accepted()} records accepted without headquarters")
-    _start_headquarters(stage)
+def _half_without_headquarters(chaos: Chaos) -> None:
+    """Nothing answers while half of a day goes into the buffer."""
+    agent = chaos.stage.store.agent
+    chaos.gate.open(0.5)
+    half = wait_for("half of a day to be accepted", HALF_S, lambda: (n := agent.accepted()) >= LEAST * 0.4 and n)
+    _say(f"demo: {half} records accepted without headquarters")
+    _start_headquarters(chaos.stage)
 
 
 # --- live ----------------------------------------------------------------------------------------------------------
@@ -118,30 +124,41 @@ def _half_without_headquarters(stage: Stage) -> None:
 
 def _live(args: Namespace) -> int:
     stage = Stage(args.data.absolute(), _live_feeds())
-    stop = threading.Event()
     try:
         _start_headquarters(stage)
-        _say("demo: starting store 0214 with a till, a scanner, a door counter and a thermometer")
-        stage.agent.start()
-        stage.agent.await_ready()
+        _say("demo: starting store 0214 with two tills, a scanner, a door counter and a thermometer")
+        stage.store.agent.start()
+        stage.store.agent.await_ready()
         print(f"console: {stage.hq.facts['console']}   (Ctrl-C stops everything)", flush=True)
-        with suppress(KeyboardInterrupt), stage.playing(LIVE_STEP_S):
-            stop.wait()
+        with suppress(KeyboardInterrupt), stage.store.playing():
+            threading.Event().wait()
     finally:
+        _deaf()
         _say("demo: stopping")
         stage.close()
     return 0
 
 
 def _live_feeds() -> list[Feed]:
-    now, step, rng = datetime.now(UTC), timedelta(seconds=LIVE_STEP_S), SystemRandom()
+    rng, now = SystemRandom(), datetime.now(_ZONE)
+
+    def live(id_: str, name: str, every_s: float, **settings: Any) -> Feed:
+        every = timedelta(seconds=every_s)
+        return simulated(id_, name, rng, now - every, every, **settings)._replace(every_s=every_s)
+
     return [
-        simulated("till-1", "csv-drop", rng, now, step, settle_s=0),
-        simulated("till-2", "poslog", rng, now, step, settle_s=0),
-        simulated("scan-1", "scanner-serial", rng, now, step, role="receiving"),
-        simulated("door-1", "hikvision-count", rng, now, step),
-        simulated("gate-1", "ir-thermometer", rng, now, step),
+        live("till-1", "csv-drop", 5, settle_s=0),
+        live("till-2", "poslog", 7, settle_s=0),
+        live("scan-1", "scanner-serial", 2, role="receiving"),
+        live("door-1", "hikvision-count", 60),
+        live("gate-1", "ir-thermometer", 3),
     ]
+
+
+def _deaf() -> None:
+    """A second Ctrl-C must not leave half of it running."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

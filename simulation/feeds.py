@@ -19,15 +19,17 @@ from devices.registry import driver
 from devices.simulator import Message
 
 TRANSACTIONS_A_FILE = 40
+LINE_S = 0.002  # nobody scans faster; what is on a line when its reader is killed is gone
 
 
 class Feed(NamedTuple):
-    """id, driver, settings: the device's entry, without the place where it is plugged in."""
+    """id, driver, settings: the device's entry, without the place where it is plugged in; every_s: between messages."""
 
     id: str
     driver: str
     settings: dict[str, Any]
     messages: Iterator[Message]
+    every_s: float = 0.0
 
 
 def simulated(id_: str, name: str, rng: Random, at: datetime, step: timedelta, **settings: Any) -> Feed:
@@ -37,18 +39,17 @@ def simulated(id_: str, name: str, rng: Random, at: datetime, step: timedelta, *
 
 def generated_day(seed: int, at: datetime) -> list[Feed]:
     """More than ten thousand records, made up from a seed; `at` is when the store opens."""
-    minute = timedelta(minutes=1)
-    amounts: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
-        ("till-1", "csv-drop", 60, {"settle_s": 0}),
-        ("till-2", "poslog", 60, {"settle_s": 0}),
-        ("scan-1", "scanner-serial", 4000, {"role": "receiving"}),
-        ("door-1", "hikvision-count", 2000, {}),
-        ("gate-1", "ir-thermometer", 4000, {}),
+    made: tuple[tuple[str, str, int, float, dict[str, Any]], ...] = (
+        ("till-1", "csv-drop", 60, 0.0, {"settle_s": 0}),
+        ("till-2", "poslog", 60, 0.0, {"settle_s": 0}),
+        ("scan-1", "scanner-serial", 5000, LINE_S, {"role": "receiving"}),
+        ("gate-1", "ir-thermometer", 5000, LINE_S, {}),
+        *((f"door-{number}", "hikvision-count", 500, 0.0, {}) for number in range(1, 5)),
     )
     feeds = []
-    for number, (id_, name, count, settings) in enumerate(amounts):
-        feed = simulated(id_, name, Random(seed + number), at, minute, **settings)
-        feeds.append(feed._replace(messages=islice(feed.messages, count)))
+    for number, (id_, name, count, every_s, settings) in enumerate(made):
+        feed = simulated(id_, name, Random(seed + number), at, timedelta(minutes=1), **settings)
+        feeds.append(feed._replace(messages=islice(feed.messages, count), every_s=every_s))
     return feeds
 
 

@@ -15,6 +15,9 @@ from typing import Any, TypeVar
 
 import yaml
 
+from hq import boxes
+from hq.data import Data, free_ports
+from hq.embedded import process
 from simulation.feeds import Feed
 
 START_S = 90.0
@@ -36,13 +39,6 @@ def wait_for(what: str, seconds: float, condition: Callable[[], T | None]) -> T:
     return value
 
 
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Process:
     """One child with its log file; it dies with us."""
 
@@ -52,8 +48,7 @@ class Process:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        with self._log.open("ab") as log:
-            self._child = subprocess.Popen(self._argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._child = process.start(self._argv, log=self._log, on_parent_death=signal.SIGTERM, user=None)
 
     @property
     def running(self) -> bool:
@@ -89,27 +84,17 @@ class Headquarters(Process):
         self.data = folder / "hq"
         super().__init__([command("edge-hq"), "up", "--data", str(self.data)], folder / "hq.log")
 
-    def prepare(self, store: str, box: str, bundle: Path, timezone: str) -> None:
-        """Makes keys and lets the box in; keeps what is there."""
-        if bundle.exists():
-            return
-        for argv in (
-            ["init", "--data", str(self.data)],
-            [
-                "store",
-                "add",
-                store,
-                "--box",
-                box,
-                "--timezone",
-                timezone,
-                "--data",
-                str(self.data),
-                "--out",
-                str(bundle),
-            ],
-        ):
-            subprocess.run([command("edge-hq"), *argv], check=True, stdout=subprocess.DEVNULL)
+    def let_in(self, store: str, box: str, bundle: Path, timezone: str) -> None:
+        """Makes keys and the store's bundle where they are missing."""
+        data = Data(self.data)
+        if not data.settings_file.exists():
+            self._tell("init")
+        if boxes.find(data, store, box) is None:
+            self._tell("store", "add", store, "--box", box, "--timezone", timezone, "--out", str(bundle))
+
+    def _tell(self, *argv: str) -> None:
+        said = [command("edge-hq"), *argv, "--data", str(self.data)]
+        subprocess.run(said, check=True, stdout=subprocess.DEVNULL)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -136,7 +121,7 @@ class Agent(Process):
         self.bundle = bundle
         self.yaml = bundle / "store.yaml"
         self.data = folder / "agent"
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         super().__init__([command("edge-agent"), "run", "-c", str(self.yaml)], folder / "agent.log")
 
     def configure(self, feeds: list[Feed], places: dict[str, dict[str, str]]) -> None:

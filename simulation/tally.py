@@ -30,31 +30,32 @@ class Tally(NamedTuple):
         return not (self.lost or self.duplicated or self.sales_twice)
 
 
-def ledger(buffer: Path) -> tuple[bytes, dict[int, int]]:
-    """The stream of a buffer that no agent has open, and the highest number given in each lane."""
+def ledger(buffer: Path) -> tuple[bytes, str, dict[int, int]]:
+    """Stream and store of a buffer that no agent has open, and the highest number given in each lane."""
     with closing(sqlite3.connect(buffer)) as db:
-        (stream,) = db.execute("SELECT stream FROM stream").fetchone()
-        return stream, {lane: following - 1 for lane, following in db.execute("SELECT lane, next FROM lane")}
+        stream, store = db.execute("SELECT stream, store FROM stream").fetchone()
+        return stream, store, {lane: following - 1 for lane, following in db.execute("SELECT lane, next FROM lane")}
 
 
 def stored_count(dsn: str) -> int:
-    """Rows in HQ's record tables."""
+    """Records that HQ has stored."""
     with psycopg.connect(dsn) as db:
-        return sum(_by_type(db).values())
+        (count,) = db.execute("SELECT coalesce(sum(upper(seqs) - lower(seqs)), 0) FROM claim").fetchone() or (0,)
+        return int(count)
 
 
 def tally(buffer: Path, dsn: str) -> Tally:
-    """Compares the two, number by number."""
-    stream, accepted = ledger(buffer)
+    """Compares the two, number by number, for the store of that buffer."""
+    stream, store, accepted = ledger(buffer)
     with psycopg.connect(dsn) as db:
-        by_type = {name: count for name, count in _by_type(db).items() if count}
+        by_type = {name: count for name, count in _by_type(db, store).items() if count}
         present = {lane: _numbers(db, stream, lane) for lane in accepted}
         return Tally(
             accepted=sum(accepted.values()),
             stored=sum(by_type.values()),
             lost=sum(len(set(range(1, last + 1)) - set(present[lane])) for lane, last in accepted.items()),
             duplicated=sum(len(numbers) - len(set(numbers)) for numbers in present.values()),
-            sales_twice=_sales_twice(db),
+            sales_twice=_sales_twice(db, store),
             quarantined=by_type.get("quarantine", 0),
             by_type=by_type,
         )
@@ -64,11 +65,11 @@ def _table(name: str) -> sql.Identifier:
     return sql.Identifier(name.replace(".", "_"))
 
 
-def _by_type(db: psycopg.Connection[Any]) -> dict[str, int]:
+def _by_type(db: psycopg.Connection[Any], store: str) -> dict[str, int]:
     counts = {}
     for name in RECORD_TYPES:
-        query = sql.SQL("SELECT count(*) FROM {}").format(_table(name))
-        counts[name] = (db.execute(query).fetchone() or (0,))[0]
+        query = sql.SQL("SELECT count(*) FROM {} WHERE store = %s").format(_table(name))
+        counts[name] = (db.execute(query, [store]).fetchone() or (0,))[0]
     return counts
 
 
@@ -81,10 +82,11 @@ def _numbers(db: psycopg.Connection[Any], stream: bytes, lane: int) -> list[int]
     return found
 
 
-def _sales_twice(db: psycopg.Connection[Any]) -> int:
+def _sales_twice(db: psycopg.Connection[Any], store: str) -> int:
     """Tickets of one identity and content that are counted twice."""
     query = """
         SELECT coalesce(sum(n - 1), 0) FROM (
-            SELECT count(*) AS n FROM pos_sale WHERE duplicate_of IS NULL
-            GROUP BY store, business_day, source_id, total, lines HAVING count(*) > 1) AS twice"""
-    return int((db.execute(query).fetchone() or (0,))[0])
+            SELECT count(*) AS n FROM pos_sale
+            WHERE duplicate_of IS NULL AND store = %s
+            GROUP BY business_day, source_id, total, lines HAVING count(*) > 1) AS twice"""
+    return int((db.execute(query, [store]).fetchone() or (0,))[0])
