@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 
 def _known_zone(name: str) -> str:
@@ -69,6 +70,41 @@ class PushOptions(Options):
     """A device that posts to the agent's listener under /push/<id>."""
 
     allow_from: tuple[str, ...] = Field((), description="addresses that may post; empty: any that reaches the listener")
+
+
+def _http_address(url: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?", url):
+        raise ValueError(
+            "must be an address such as http://192.0.2.10; user and password go into `user` and `password_file`"
+        )
+    return url.rstrip("/")
+
+
+class HttpAccess(BaseModel):
+    """How to ask a device over HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: Annotated[str, AfterValidator(_http_address)] = Field(description="its address, e.g. http://192.0.2.10")
+    user: str = Field("", description="user to log in as; empty: without")
+    password_file: Path | None = Field(None, description="file whose first line is the user's password")
+    auth: Literal["digest", "basic"] = Field(
+        "digest", description="basic sends the password readably, so only over https"
+    )
+    ca_file: Path | None = Field(None, description="who may vouch for an https address; the system's authorities else")
+    timeout_s: float = Field(10, ge=0.1, le=120, description="an answer that takes longer is none")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if bool(self.user) != (self.password_file is not None):
+            raise ValueError("user and password_file go together")
+        return self
+
+
+class PollOptions(HttpAccess, Options):
+    """A device that is asked over HTTP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DatabaseOptions(Options):

@@ -12,15 +12,22 @@ from typing import NamedTuple, cast
 
 from devices.driver import Context, Decoder, Driver, Receiver
 from devices.options import Options
-from devices.simulator import Message
+from devices.simulator import Answerer, Message
 
 GROUP = "store_edge.devices"
 
 BUILT_IN = {
     "csv-drop": "devices.csv_drop",
+    "dahua-count": "devices.dahua_count",
+    "escpos-tap": "devices.escpos_tap",
     "hikvision-count": "devices.hikvision_count",
+    "http-push": "devices.http_push",
     "ir-thermometer": "devices.ir_thermometer",
+    "json-drop": "devices.json_drop",
+    "modbus": "devices.modbus",
+    "pos-sql": "devices.pos_sql",
     "poslog": "devices.poslog",
+    "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
 }
 
@@ -51,6 +58,12 @@ class DriverPackage(NamedTuple):
     def messages(self) -> Callable[[Random, datetime, timedelta], Iterator[Message]]:
         module = import_module(f"{self.package}.simulator")
         return cast(Callable[[Random, datetime, timedelta], Iterator[Message]], module.messages)
+
+    @property
+    def answerer(self) -> Callable[[Random], Answerer] | None:
+        """The simulated device of a driver that asks; None where devices speak of their own accord."""
+        module = import_module(f"{self.package}.simulator")
+        return cast(Callable[[Random], Answerer] | None, getattr(module, "answerer", None))
 
 
 @cache

@@ -27,7 +27,7 @@ class Message(NamedTuple):
     content_type: of a push
     """
 
-    way: Literal["serial", "input", "drop", "push", "sql"]
+    way: Literal["serial", "input", "drop", "push", "sql", "serve"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
@@ -42,6 +42,14 @@ class Way(Protocol):
 
     def close(self) -> None:
         """Goes away, as a device does that is unplugged."""
+        ...
+
+
+class Answerer(Protocol):
+    """A simulated device that speaks only when it is asked: a driver's `simulator.answerer(rng)` makes one."""
+
+    def hear(self, data: bytes) -> bytes:
+        """What it says to what came over its line, perhaps nothing."""
         ...
 
 
@@ -61,6 +69,13 @@ class PtyWay:
     def write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._master, data) :]
+
+    def read(self, timeout_s: float) -> bytes:
+        """What a program wrote to the port within the time; nothing while none has it open."""
+        poll = select.poll()
+        poll.register(self._master, select.POLLIN)
+        ready = poll.poll(timeout_s * 1000)
+        return os.read(self._master, 4096) if ready and ready[0][1] & select.POLLIN else b""
 
     @property
     def listening(self) -> bool:

@@ -30,8 +30,8 @@ class Crew:
         for options in config.devices:
             station = Station(options.id, options.driver, clock)
             device = driver(options.driver).device(options, _context(config, options, state(options.id)))
-            if isinstance(options, PushOptions):
-                pushing[options.id] = Pushing(_receiver(device), options, station, threading.Lock())
+            if isinstance(options, PushOptions) and isinstance(device, Receiver):
+                pushing[options.id] = Pushing(device, options, station, threading.Lock())
             else:
                 self._read.append((_driver(device), station))
         address = (config.listener.address, config.listener.port)
@@ -73,10 +73,4 @@ def _context(config: StoreConfig, options: Options, state: dict[str, bytes]) -> 
 def _driver(device: Driver | Receiver) -> Driver:
     if isinstance(device, Driver):
         return device
-    raise TypeError(f"{type(device).__name__} has no open, read and close")
-
-
-def _receiver(device: Driver | Receiver) -> Receiver:
-    if isinstance(device, Receiver):
-        return device
-    raise TypeError(f"{type(device).__name__} has no receive")
+    raise TypeError(f"{type(device).__name__} has neither open, read and close, nor receive and a push's options")

@@ -22,7 +22,7 @@ from config.models import model_at
 from config.places import dotted
 from config.wording import sentence
 from devices.driver import Context, Decoder, Item, Reading, Rejected
-from devices.options import DatabaseOptions, DropOptions, InputOptions, Options, SerialOptions
+from devices.options import DatabaseOptions, DropOptions, InputOptions, Options, PollOptions, SerialOptions
 from devices.registry import DriverPackage, driver
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from edge_agent.exits import Exit
@@ -37,6 +37,7 @@ _WAYS_IN: Mapping[type[Options], Mapping[str, str]] = {  # what says where a dev
     DropOptions: {"path": "capture"},
     DatabaseOptions: {"url_file": "capture"},
     InputOptions: {"input": "capture"},
+    PollOptions: {"url": "http://capture"},
 }
 
 

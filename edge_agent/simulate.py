@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from pathlib import Path
 from random import Random
 
 from devices.registry import UnknownDriver, driver
-from devices.simulator import DropWay, Message, PtyWay, PushWay, SqliteWay, Way
+from devices.serve_way import ServeWay
+from devices.simulator import Answerer, DropWay, Message, PtyWay, PushWay, SqliteWay, Way
 from edge_agent.exits import Exit
 
-_PLACES = {"drop": "FOLDER", "push": "http://127.0.0.1:PORT/push/ID", "sql": "FILE.db"}
+_PLACES = {"drop": "FOLDER", "push": "http://127.0.0.1:PORT/push/ID", "sql": "FILE.db", "serve": "127.0.0.1:PORT"}
 _RETRY_S = 1.0
 _LOOK_S = 0.02
 _QUIET_LOOKS = 5
@@ -26,7 +28,8 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
 
     A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it, and speaks while a program
     has it open, as one that types does; a drop goes into the folder `to`, a push to the address `to`, a till's rows
-    into the SQLite file `to`. The same seed says the same.
+    into the SQLite file `to`; one that is asked over HTTP listens at `to`. A device that speaks only when asked answers
+    `count` times. The same seed says the same.
     """
     try:
         package = driver(driver_name)
@@ -38,8 +41,12 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
     if first.way in _PLACES and to is None:
         print(f"{driver_name} needs --to {_PLACES[first.way]}", file=sys.stderr)
         return Exit.USAGE
+    answerer = package.answerer
     try:
-        _play(islice(chain([first], said), count), first.way, to or "", interval_s)
+        if answerer:
+            _answer_line(answerer(Random(seed)), to or "", count)  # noqa: S311 - made-up data
+        else:
+            _play(islice(chain([first], said), count), first.way, to or "", interval_s)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
     except OSError as error:
@@ -61,22 +68,48 @@ def _way(kind: str, to: str) -> Way:
             return DropWay(Path(to))
         case "sql":
             return SqliteWay(Path(to))
+        case "serve":
+            return ServeWay(_address(to), None)
         case _:
             return PushWay(to, _RETRY_S)
 
 
+def _address(to: str) -> tuple[str, int]:
+    host, _, port = to.rpartition(":")
+    if not port.isdecimal():
+        raise OSError("is no HOST:PORT to listen at")
+    return host or "127.0.0.1", int(port)
+
+
 def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:
+    with _line(to) as line:
+        for number, message in enumerate(messages):
+            time.sleep(interval_s if number else 0)
+            _wait_for_a_listener(line)
+            line.say(message)
+        _wait_until_heard(line)
+
+
+def _answer_line(device: Answerer, to: str, count: int) -> None:
+    with _line(to) as line:
+        while count:
+            if not line.listening:
+                time.sleep(_LOOK_S)
+            elif answer := device.hear(line.read(_LOOK_S)):
+                line.write(answer)
+                count -= 1
+        _wait_until_heard(line)
+
+
+@contextmanager
+def _line(to: str) -> Iterator[PtyWay]:
     line = PtyWay()
     link = Path(to) if to else None
     try:
         if link:
             link.symlink_to(line.port)
         print(to or line.port, flush=True)
-        for number, message in enumerate(messages):
-            time.sleep(interval_s if number else 0)
-            _wait_for_a_listener(line)
-            line.say(message)
-        _wait_until_heard(line)
+        yield line
     finally:
         line.close()
         if link and link.is_symlink():

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.driver import Context, Decoder, Item, Reading
-from devices.options import DropOptions, SerialOptions
+from devices.options import DropOptions, PollOptions, SerialOptions
 from devices.registry import driver
 from records import Record, to_json
 
@@ -28,7 +28,7 @@ def drop_cases(folder: str) -> list[Path]:
 
 def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
     package = driver(name)
-    place = {DropOptions: {"path": "/drop"}, SerialOptions: {"port": "/dev/ttyS9"}}
+    place = {DropOptions: {"path": "/drop"}, SerialOptions: {"port": "/dev/ttyS9"}, PollOptions: {"url": "http://case"}}
     way = next((told for kind, told in place.items() if issubclass(package.options, kind)), {})
     told = {"id": "case", "driver": name, **way, **settings}
     return package.decoder(package.options.model_validate(told), context)

@@ -16,11 +16,11 @@ import pytest
 import yaml
 
 from devices.driver import Context
-from devices.options import DropOptions, Options, PushOptions, SerialOptions
+from devices.options import DropOptions, Options, PollOptions, PushOptions, SerialOptions
 from devices.registry import BUILT_IN, driver, drivers
 
 DEVICES = Path(__file__).resolve().parents[2] / "devices"
-WAYS = {"serial": SerialOptions, "drop": DropOptions, "push": PushOptions}
+WAYS = {"serial": SerialOptions, "drop": DropOptions, "push": PushOptions, "serve": PollOptions}
 CHAPTERS = (("## Wiring", "## Setting up"), ("## What it says",))
 
 every_driver = pytest.mark.parametrize("name", sorted(BUILT_IN))

@@ -1,0 +1,1 @@
+"""People counted by Dahua cameras. See README.md."""
