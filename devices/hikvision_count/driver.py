@@ -2,25 +2,31 @@
 
 `timeRange` alerts carry the count of their interval. `realTime` alerts carry a total that only ever rises until the
 camera resets it; what is counted is its increase, and the first one seen says from where (it counts nobody). A camera
-that sends both says everything twice, so only one of them is taken.
+that sends both says everything twice, so only one of them is taken. Alerts come by push, or are read from alertStream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import msgspec
 
-from devices.driver import Answer, Context, Item, Reading, Receiver, Rejected, Request
+from devices.counter import Seen, first_sight, rise, told
+from devices.driver import Answer, Context, Driver, Item, Reading, Receiver, Rejected, Request
 from devices.hikvision_count.frames import Alert, AlertParser, Fault
 from devices.hikvision_count.options import Options
+from devices.http_device import HttpDevice
+from devices.http_ways import HttpStream
 from records import ClockQuality
 from records.types import DoorCount
 
 _NVR_CHANNELS = 32  # a recorder numbers its network cameras from 33
+_AHEAD = timedelta(days=1)  # a time further ahead than that was a camera's clock gone wrong
+_STREAM = "/ISAPI/Event/notification/alertStream"
+_QUIET_S = 90.0  # cameras send a videoloss alert every few seconds to show that they are there
 
 
 class _Total(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -29,6 +35,7 @@ class _Total(msgspec.Struct, frozen=True, omit_defaults=True):
     in_, out, at: the last total, and when the camera said it
     counted: when a total last added somebody
     intervals: timeRange alerts have come
+    until: end of the last interval
     """
 
     in_: int = 0
@@ -36,6 +43,7 @@ class _Total(msgspec.Struct, frozen=True, omit_defaults=True):
     at: datetime | None = None
     counted: datetime | None = None
     intervals: bool = False
+    until: datetime | None = None
 
 
 class _Count(NamedTuple):
@@ -75,7 +83,8 @@ class Counter:
             count = self._read(found.root)
         except _Unreadable as error:
             return Rejected(str(error), found.raw, at)
-        return self._interval(count, found.raw) if count.method == "timerange" else self._total(count, found.raw)
+        take = self._interval if count.method == "timerange" else self._total
+        return take(count, found.raw, at + _AHEAD)
 
     def _read(self, alert: Element) -> _Count:
         counting = _child(alert, "peopleCounting")
@@ -119,40 +128,42 @@ class Counter:
         children = _child(alert, "childCounting") if self._options.children == "added" else None
         return count if children is None else count + _number(children, side)
 
-    def _interval(self, count: _Count, raw: bytes) -> Reading | None:
+    def _interval(self, count: _Count, raw: bytes, latest: datetime) -> Reading | None:
         if self._options.statistics == "realTime":
             return None
         before = self._totals.get(count.key, _Total())
-        state = self._remember(count.key, _Total(counted=before.counted, intervals=True))
+        until = before.until if before.until and before.until <= latest else None
+        after = _Total(counted=before.counted, intervals=True, until=max(until or count.end, count.end))
+        state = self._remember(count.key, after)
         if before.counted and before.counted > count.begin:
             return None  # totals have counted these people already
-        data = DoorCount(count.in_, count.out, count.begin, count.end, count.line)
+        gap = until is not None and until < count.begin
+        data = DoorCount(count.in_, count.out, count.begin, count.end, count.line, gap=gap)
         identity = f"{count.key}/{count.method}/{count.begin.isoformat()}"
         return Reading(data, count.end, ClockQuality.SOURCE, identity, state, raw)
 
-    def _total(self, count: _Count, raw: bytes) -> Reading | None:
+    def _total(self, count: _Count, raw: bytes, latest: datetime) -> Reading | None:
         before = self._totals.get(count.key, _Total())
         if self._options.statistics == "timeRange" or (self._options.statistics == "auto" and before.intervals):
             return None
-        if before.at and (count.end < before.at or count.late):
+        if before.at and before.at <= latest and (count.end < before.at or count.late):
             return None  # an old total, sent again: the newer one has told more
-        data = _increase(before, count)
+        data = self._increase(before, count)
         counted = count.end if data.in_ or data.out else before.counted
         after = _Total(count.in_, count.out, count.end, counted)
         identity = f"{count.key}/{count.method}/{count.end.isoformat()}/{count.in_}/{count.out}"
         return Reading(data, count.end, ClockQuality.SOURCE, identity, self._remember(count.key, after), raw)
 
+    def _increase(self, before: _Total, count: _Count) -> DoorCount:
+        now = Seen(count.in_, count.out, count.end)
+        if before.at is None:
+            return first_sight(now, count.line)
+        last = Seen(before.in_, before.out, before.at)
+        return told(last, now, rise(last, now, self._options.wraps_at), count.line)
+
     def _remember(self, key: str, total: _Total) -> dict[str, bytes | None]:
         self._totals[key] = total
         return {key: msgspec.json.encode(total)}
-
-
-def _increase(before: _Total, count: _Count) -> DoorCount:
-    if before.at is None:
-        return DoorCount(0, 0, None, count.end, count.line, gap=True)
-    reset = count.in_ < before.in_ or count.out < before.out
-    base = _Total() if reset else before
-    return DoorCount(count.in_ - base.in_, count.out - base.out, before.at, count.end, count.line, resumed=reset)
 
 
 def _counts_people(alert: Element) -> bool:
@@ -205,5 +216,7 @@ def decoder(options: Options, context: Context) -> HikDecoder:
     return HikDecoder(options, context)
 
 
-def device(options: Options, context: Context) -> Receiver:
-    return HikReceiver(decoder(options, context))
+def device(options: Options, context: Context) -> Driver | Receiver:
+    if options.pull is None:
+        return HikReceiver(decoder(options, context))
+    return HttpStream(HttpDevice(options.pull), _STREAM, decoder(options, context), _QUIET_S)

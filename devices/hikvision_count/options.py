@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from devices.options import PushOptions
+from devices.counter import BITS_32
+from devices.options import HttpAccess, PushOptions
 
 
 class Options(PushOptions):
@@ -21,3 +22,5 @@ class Options(PushOptions):
     children: Literal["ignored", "added"] = Field(
         "ignored", description="added: where childCounting is not yet part of the camera's count"
     )
+    pull: HttpAccess | None = Field(None, description="read the camera's alert stream; without it the camera pushes")
+    wraps_at: int = Field(BITS_32, ge=0, description="total after which the camera begins again at 0; 0: none")

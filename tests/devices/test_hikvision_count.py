@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
+from socket import socket
+from threading import Event
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -13,13 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.driver import Context, Item, Reading, Receiver, Rejected, Request
+from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Receiver, Rejected, Request
 from devices.hikvision_count.frames import MAX_ALERT
 from devices.hikvision_count.simulator import alert, messages
 from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -267,3 +271,81 @@ def test_every_sample_decodes_or_is_passed_over() -> None:
         "hik_peoplecounting_psia_realtime_2020.xml": [(0, 0)],
         "hik_peoplecounting_psia_timerange_2020.xml": [(0, 0)],
     }
+
+
+def test_missing_intervals_are_a_gap_and_late_ones_are_none() -> None:
+    """An interval that does not follow the last carries gap; one that comes late fills it and carries none."""
+    quarters = [alert(NINE + n * QUARTER, NINE + (n + 1) * QUARTER, 2, 1) for n in range(6)]
+    items = read(*(quarters[n] for n in (0, 1, 4, 2, 3, 5)))
+
+    assert [cast(DoorCount, cast(Reading, item).data).gap for item in items] == [False, False, True] + [False] * 3
+
+
+def test_a_total_that_ran_over_is_no_reset() -> None:
+    """From just below wraps_at to just above 0 is counted through."""
+    items = read(total(0, 65_530, 100), total(1, 4, 101), wraps_at=65_536)
+    last = cast(DoorCount, cast(Reading, items[-1]).data)
+    assert (last.in_, last.out, last.resumed) == (10, 1, False)
+
+
+def test_a_clock_once_years_ahead_does_not_silence_the_camera() -> None:
+    """Totals after the camera's clock was put right are counted, though they are older than the wrong ones."""
+    wrong = total(0, 10, 10).replace(b"<time>2026", b"<time>2037")
+    assert counts(read(wrong, total(5, 12, 11), total(6, 13, 11))) == [(0, 0), (2, 1), (1, 0)]
+
+
+def pulled(url: str, folder: Path) -> Driver:
+    package = driver("hikvision-count")
+    pull = {"url": url, "user": LOGIN.user, "password_file": password(folder), "timeout_s": 2}
+    device = package.device(
+        package.options.model_validate({"id": "door", "driver": "hikvision-count", "pull": pull}), Context()
+    )
+    assert isinstance(device, Driver)
+    return device
+
+
+def test_the_alert_stream_is_read_as_it_comes(tmp_path: Path) -> None:
+    """Counts among other alerts, cut anywhere, after a digest login; what the end cuts off is told, then the loss."""
+    stream = b"".join(message.body for message in islice(messages(Random(5), NINE, QUARTER), 20))
+    heartbeat = b"<EventNotificationAlert><eventType>videoloss</eventType></EventNotificationAlert>"
+    pieces = [stream[place : place + 700] for place in range(0, len(stream), 700)]
+
+    def talk(connection: socket) -> None:
+        if b"Authorization: Digest" not in asked(connection):
+            connection.sendall(b'HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n\r\n')
+            return
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: multipart/mixed; boundary=MIME_boundary\r\n\r\n")
+        for piece in [heartbeat, *pieces, alert(NINE, NINE + QUARTER, 1, 1)[:300]]:
+            connection.sendall(piece)
+
+    with talking(talk) as url:
+        device = pulled(url, tmp_path)
+        device.open()
+        items = until(device, 21)
+        with pytest.raises(DeviceOffline, match="ended"):
+            until(device, 1)
+        device.close()
+    assert counts(items) == counts(read(stream)) != []
+    assert [item.reason for item in items if isinstance(item, Rejected)] == ["an alert that was cut off"]
+
+
+def test_a_stream_that_goes_on_saying_nothing_is_waited_for_in_steps(tmp_path: Path) -> None:
+    """A read comes back when its time is over, so that the agent can stop; then the next alert is still taken."""
+    go = Event()
+
+    def talk(connection: socket) -> None:
+        asked(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        go.wait(5)
+        body = alert(NINE, NINE + QUARTER, 3, 1)
+        connection.sendall(b"%x\r\n%s\r\n" % (len(body), body))
+        with suppress(TimeoutError):
+            connection.recv(1)
+
+    with talking(talk) as url:
+        device = pulled(url, tmp_path)
+        device.open()
+        assert [device.read(0.01).items for _ in range(3)] == [()] * 3
+        go.set()
+        assert counts(until(device, 1)) == [(3, 1)]
+        device.close()
