@@ -66,6 +66,34 @@ class DropOptions(Options):
     settle_s: float = Field(2, ge=0, le=3600, description="a file is complete when it stayed unchanged for so long")
 
 
+class FileOptions(Options):
+    """Files that the kernel, or another program, keeps up to date in place."""
+
+    path: Path = Field(description="folder that holds them")
+
+
+class MqttOptions(Options):
+    """Topics of a broker in the store, which gateways publish to."""
+
+    host: str = Field("127.0.0.1", min_length=1, description="the broker's name or address")
+    port: int = Field(1883, ge=1, le=65535, description="its TCP port; 8883 is usual with ca_file")
+    user: str = Field("", description="user to log in as; empty: without")
+    password_file: Path | None = Field(None, description="file whose first line is the user's password")
+    ca_file: Path | None = Field(None, description="who may vouch for the broker; sets TLS, without it there is none")
+    topics: tuple[str, ...] = Field(("#",), min_length=1, description="topics to subscribe to, with + and #")
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if bool(self.user) != (self.password_file is not None):
+            raise ValueError("user and password_file go together")
+        for topic in self.topics:
+            levels = topic.split("/")
+            wrong = any(("#" in level or "+" in level) and len(level) > 1 for level in levels) or "#" in levels[:-1]
+            if not topic or wrong:
+                raise ValueError(f"'{topic}' is no topic filter; + stands for one level, # for all that follow")
+        return self
+
+
 class PushOptions(Options):
     """A device that posts to the agent's listener under /push/<id>."""
 

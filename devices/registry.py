@@ -17,6 +17,7 @@ from devices.simulator import Answerer, Message
 GROUP = "store_edge.devices"
 
 BUILT_IN = {
+    "axis-count": "devices.axis_count",
     "csv-drop": "devices.csv_drop",
     "dahua-count": "devices.dahua_count",
     "escpos-tap": "devices.escpos_tap",
@@ -29,6 +30,7 @@ BUILT_IN = {
     "poslog": "devices.poslog",
     "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
+    "w1-thermometer": "devices.w1_thermometer",
 }
 
 

@@ -27,7 +27,7 @@ class Message(NamedTuple):
     content_type: of a push
     """
 
-    way: Literal["serial", "input", "drop", "push", "sql", "serve"]
+    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
@@ -111,6 +111,23 @@ class DropWay:
         begun = self._folder / f".{message.name}.tmp"
         begun.write_bytes(message.body)
         begun.rename(self._folder / message.name)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class FileWay:
+    """Files that are kept up to date in place; a name may begin with folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def say(self, message: Message) -> None:
+        place = self._folder / message.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        begun = place.with_suffix(".tmp")
+        begun.write_bytes(message.body)
+        begun.rename(place)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -53,10 +53,11 @@ class Judged(NamedTuple):
 
 def judged(before: Course | None, point: Point, pace: Pace) -> Judged:
     """What a reading makes of the course: it is believed when there is no `doubt`. The first reading ever is."""
+    doubt = before.doubt if before else None
+    agrees = doubt is not None and _follows(doubt.last, point, pace)
     if before is None or _follows(before.believed, point, pace):
-        return Judged(Course(point))
-    doubt = before.doubt
-    if doubt is None or not _follows(doubt.last, point, pace):
+        return Judged(Course(point), doubt.first if doubt and agrees else None)
+    if doubt is None or not agrees:
         return Judged(before._replace(doubt=Doubt(point, point, 1)))
     if doubt.readings + 1 < AGREEING:
         return Judged(before._replace(doubt=Doubt(doubt.first, point, doubt.readings + 1)))

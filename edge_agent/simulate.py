@@ -13,10 +13,17 @@ from random import Random
 
 from devices.registry import UnknownDriver, driver
 from devices.serve_way import ServeWay
-from devices.simulator import Answerer, DropWay, Message, PtyWay, PushWay, SqliteWay, Way
+from devices.simulator import Answerer, DropWay, FileWay, Message, PtyWay, PushWay, SqliteWay, Way
 from edge_agent.exits import Exit
 
-_PLACES = {"drop": "FOLDER", "push": "http://127.0.0.1:PORT/push/ID", "sql": "FILE.db", "serve": "127.0.0.1:PORT"}
+_PLACES = {
+    "drop": "FOLDER",
+    "file": "FOLDER",
+    "push": "http://127.0.0.1:PORT/push/ID",
+    "sql": "FILE.db",
+    "serve": "127.0.0.1:PORT",
+    "mqtt": "HOST:PORT",
+}
 _RETRY_S = 1.0
 _LOOK_S = 0.02
 _QUIET_LOOKS = 5
@@ -66,6 +73,8 @@ def _way(kind: str, to: str) -> Way:
     match kind:
         case "drop":
             return DropWay(Path(to))
+        case "file":
+            return FileWay(Path(to))
         case "sql":
             return SqliteWay(Path(to))
         case "serve":

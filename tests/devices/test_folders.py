@@ -16,11 +16,30 @@ import pytest
 import yaml
 
 from devices.driver import Context
-from devices.options import DropOptions, Options, PollOptions, PushOptions, SerialOptions
+from devices.options import (
+    DatabaseOptions,
+    DropOptions,
+    FileOptions,
+    InputOptions,
+    MqttOptions,
+    Options,
+    PollOptions,
+    PushOptions,
+    SerialOptions,
+)
 from devices.registry import BUILT_IN, driver, drivers
 
 DEVICES = Path(__file__).resolve().parents[2] / "devices"
-WAYS = {"serial": SerialOptions, "drop": DropOptions, "push": PushOptions, "serve": PollOptions}
+WAYS = {
+    "serial": SerialOptions,
+    "drop": DropOptions,
+    "push": PushOptions,
+    "serve": PollOptions,
+    "file": FileOptions,
+    "mqtt": MqttOptions,
+    "input": InputOptions,
+    "sql": DatabaseOptions,
+}
 CHAPTERS = (("## Wiring", "## Setting up"), ("## What it says",))
 
 every_driver = pytest.mark.parametrize("name", sorted(BUILT_IN))
@@ -111,7 +130,7 @@ def test_every_simulator_goes_the_way_of_its_driver(name: str) -> None:
 def test_options_import_no_hardware_library() -> None:
     """A configuration is checked on a machine without serial ports, XML or HTTP libraries."""
     modules = [f"{package}.options" for package in BUILT_IN.values()]
-    heavy = {"serial", "lxml", "requests", "paho", "watchfiles", "sqlite3"}
+    heavy = {"serial", "lxml", "requests", "paho", "watchfiles", "sqlite3", "sqlalchemy"}
     script = f"import sys, {', '.join(modules)}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=DEVICES.parent, capture_output=True, text=True, check=True
