@@ -1,0 +1,1 @@
+"""Sales that a till exports as JSON, dropped into a folder."""

@@ -1,0 +1,1 @@
+"""Sales out of a till's own database, by polling it."""

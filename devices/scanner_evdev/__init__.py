@@ -1,0 +1,1 @@
+"""Barcode scanners that type as keyboards do."""
