@@ -36,7 +36,8 @@ from records import Lane
 MAGIC = b"SEB1"
 MAX_SIZE = 73_728
 MAX_BODY = 4 * 1024 * 1024
-MAX_RECORD = 49_152
+MAX_RECORD = 1024 * 1024
+MAX_FRAME = 49_152  # of one record, compressed
 _HEAD = Struct(">BBH16sQIB")
 _TYPE = Struct(">HI")
 _RECORD = Struct(">HI")

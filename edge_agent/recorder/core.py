@@ -193,19 +193,27 @@ class Recorder:
 
     def _take(self, record: Record, now: Now) -> None:
         kind = type_of(record.data)
-        plain = to_wire(record)
-        if len(plain) > wire_batch.MAX_RECORD:
-            record = _too_large(record, kind.name, len(plain))
-            kind, plain = type_of(record.data), to_wire(record)
+        frame = self._frame(record)
+        if frame is None:
+            record = _too_large(record, kind.name)
+            kind, frame = type_of(record.data), self._zstd.record(to_wire(record))
         lane, epoch = kind.lane, self._epochs[self._newest[0]]
         seq = self.next[lane]
-        sealed = epoch.key.seal_row(lane, seq, kind.id, self._zstd.record(plain), self._seal.random)
+        sealed = epoch.key.seal_row(lane, seq, kind.id, frame, self._seal.random)
         self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed))
         if self.cut[lane] == seq:
             self._waits_since[lane] = now.mono
         self.next[lane] = seq + 1
         epoch.seals += 1
         epoch.last[lane] = seq
+
+    def _frame(self, record: Record) -> bytes | None:
+        """The record compressed; None where no batch could carry it."""
+        plain = to_wire(record)
+        if len(plain) > wire_batch.MAX_RECORD:
+            return None
+        frame = self._zstd.record(plain)
+        return frame if len(frame) <= wire_batch.MAX_FRAME else None
 
     # --- committing ------------------------------------------------------------------------------------------------
 
@@ -338,8 +346,8 @@ class _Pending:
         return any((self.rows, self.state, self.batches, self.settled, self.evicted, self.facts, self.tickets))
 
 
-def _too_large(record: Record, name: str, size: int) -> Record:
+def _too_large(record: Record, name: str) -> Record:
     """What is kept of a record that no batch could carry."""
-    reason = f"a {name} of {size} bytes is larger than the {wire_batch.MAX_RECORD} a record may have"
+    reason = f"a {name} larger than {wire_batch.MAX_RECORD >> 20} MiB, or {wire_batch.MAX_FRAME >> 10} KiB compressed"
     said = Quarantine(device=record.device, reason=reason)
     return Record(record.device, record.at, said, record.mono_ms, record.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import NamedTuple
 
 from cloud_sync.seal.dictionary import Zstd
@@ -39,6 +40,7 @@ def _of_records(rows: list[JournalRow], key: EpochKey, zstd: Zstd, random: Rando
         (row.type_id, key.open_row(row.lane, row.seq, Row(row.type_id, row.dictionary, row.sealed), zstd))
         for row in rows
     ]
+    records = _within_body(records)
     while len(payload := key.seal_batch(rows[0].lane, rows[0].seq, records, zstd, random)) > wire_batch.MAX_SIZE:
         records = records[: len(records) // 2]
     return _batch(rows, len(records), payload, _accepted_us(*records[0], now))
@@ -53,6 +55,12 @@ def _of_rows(rows: list[JournalRow], epoch: bytes, now: Now) -> Batch:
         taken += 1
     packed = [Row(row.type_id, row.dictionary, row.sealed) for row in rows[:taken]]
     return _batch(rows, taken, wire_batch.pack_rows(rows[0].lane, epoch, rows[0].seq, packed), microseconds(now.wall))
+
+
+def _within_body(records: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """As many as HQ expands at once: however well they compress, a batch holds no more."""
+    sizes = accumulate(len(wire_batch.pack_records([record])) for record in records)
+    return records[: sum(1 for size in sizes if size <= wire_batch.MAX_BODY)]
 
 
 def _batch(rows: list[JournalRow], size: int, payload: bytes, oldest_us: int) -> Batch:

@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -19,8 +21,8 @@ from edge_agent.recorder.cutting import Piece, cut
 from edge_agent.recorder.messages import Accept, Commit, Confirm, Cut
 from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread, Submission
-from records import Lane, Record, lane_of
-from records.types import DeviceHealth, Quarantine, StreamOpen
+from records import Lane, Record, lane_of, to_wire
+from records.types import DeviceHealth, PosSale, Quarantine, SaleLine, StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, folder_bytes, some_records
 
 DEFAULT = Policy()
@@ -193,13 +195,40 @@ def test_a_key_is_dropped_at_its_deadline_cut_or_not(tmp_path: Path) -> None:
 def test_a_record_too_large_for_a_batch_is_set_aside(tmp_path: Path) -> None:
     """What no batch could carry becomes a quarantine record that names it."""
     bench = Bench(tmp_path)
-    huge = Record("till-1", NOON, Quarantine("till-1", "x" * 60_000))
+    noise = Random(7).randbytes(40_000).hex()  # half of it stays when it is compressed
+    huge = Record("till-1", NOON, Quarantine("till-1", noise + noise[::-1]))
     bench.step(accept([huge]))
     bench.step(messages.Flush())
 
     kept = drained(bench)[Lane.NORMAL, 1].data
     assert isinstance(kept, Quarantine)
     assert "larger than" in kept.reason
+
+
+def test_a_ticket_of_a_thousand_lines_is_a_sale_like_any_other(tmp_path: Path) -> None:
+    """What counts is its size compressed."""
+    bench = Bench(tmp_path)
+    lines = tuple(
+        SaleLine(line=number, kind="sale", item_id=f"{84_000 + number}", name=f"Lantern, white, no. {number}")
+        for number in range(1, 1_001)
+    )
+    sale = PosSale(source_id="-/2026-11-20/7", transaction_id="7", lines=lines, total=Decimal(995))
+    bench.step(accept([Record("till-1", NOON, sale)]))
+    bench.step(messages.Flush())
+
+    assert len(to_wire(Record("till-1", NOON, sale))) > 60_000
+    assert drained(bench)[Lane.VITAL, 2].data == sale
+
+
+def test_no_batch_expands_to_more_than_headquarters_takes(tmp_path: Path) -> None:
+    """Records that compress to next to nothing fill a batch by their own size."""
+    bench = Bench(tmp_path)
+    made = [Record("till-1", NOON, Quarantine("till-1", f"{number}" + "x" * 20_000)) for number in range(400)]
+    bench.step(accept(made))
+    bench.step(messages.Flush())
+
+    kept = drained(bench)
+    assert [kept[Lane.NORMAL, number].data for number in range(1, 401)] == [record.data for record in made]
 
 
 def test_nothing_is_readable(tmp_path: Path) -> None:
