@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-import sqlite_utils
-
 VERSION = 1
 PAGE = 4096
 
@@ -54,9 +52,15 @@ def prepare(connection: sqlite3.Connection) -> None:
     """Sets the pragmas and brings the tables to this release's version."""
     for pragma in PRAGMAS:
         connection.execute(pragma).fetchall()
-    database = sqlite_utils.Database(connection)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
         raise NewerFormat(f"the buffer has format {version}, this release knows {VERSION}: install a newer release")
-    if not database.table_names():
+    if version < VERSION:
+        _migrate(connection)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    import sqlite_utils  # a third of a second of a start, which a file of this version can do without
+
+    if not sqlite_utils.Database(connection).table_names():
         connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={VERSION};COMMIT;")
