@@ -52,7 +52,7 @@ def main(driver_name: str, files: Sequence[Path], settings: Mapping[str, str], *
     replay = Replay(package, options_from(package, settings))
     try:
         for file in files:
-            for record in replay.records(_chunks(file, as_hex=as_hex)):
+            for record in replay.records(chunks(file, as_hex=as_hex)):
                 _print(record, as_json=as_json)
     except BrokenPipeError:  # whoever read it has seen enough
         sys.stdout = None
@@ -169,7 +169,8 @@ def _retype(data: Any, path: Sequence[int | str], fault: str) -> None:
         data[last] = int(text)
 
 
-def _chunks(file: Path, *, as_hex: bool) -> Iterator[bytes]:
+def chunks(file: Path, *, as_hex: bool) -> Iterator[bytes]:
+    """A capture's bytes; `-` is standard input. `ValueError` for bad hexadecimal, `OSError` for a bad file."""
     if str(file) == "-":
         yield from _pieces(sys.stdin.buffer, as_hex=as_hex)
         return

@@ -12,13 +12,13 @@ def add(commands: Commands) -> None:
     command = commands.add_parser("replay", help="print the records that captured bytes decode to")
     command.add_argument("driver", metavar="DRIVER", help="`edge-agent drivers` lists them")
     command.add_argument("files", metavar="FILE", nargs="+", type=Path, help="captures, in order; - is standard input")
-    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], type=_setting, help="a setting")
+    command.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], type=setting, help="a setting")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
     command.add_argument("--hex", action="store_true", help="the captures are written in hexadecimal")
     command.set_defaults(work=_work)
 
 
-def _setting(text: str) -> tuple[str, str]:
+def setting(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not key or not equals:
         raise ArgumentTypeError(f"'{text}' is not KEY=VALUE")

@@ -1,0 +1,60 @@
+"""Card numbers that a receipt spreads: over two lines, over columns, or in full-width digits.
+
+What stands in one piece, or in the groupings of a card on one line, the agent's cleaning finds and cuts; here is only
+what it cannot see. As there, the first 6 and last 4 digits stay.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FULL_WIDTH = str.maketrans("０１２３４５６７８９", "0123456789")
+_SPREAD = re.compile(  # digits, with at most one blank or hyphen between them, and one wrap or column break or more
+    r"(?<![0-9.,:/-])[0-9](?:[ -]?[0-9])*(?:(?:[ \u3000-]*\n[ \u3000]*|[ \u3000]{2,24})[0-9](?:[ -]?[0-9])*)+"
+    r"(?![0-9.,:/])"
+)
+_GROUPS = re.compile(r"[0-9]+")
+_BEGINS = re.compile(r"3[0-9]|4|5[0-8]|6|2[2-7]|8[12]|9558")
+_CARD_GROUPS = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 6, 5), (6, 13), (6, 10), (4, 15))
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_LENGTHS = range(13, 20)
+
+
+def without_spread_cards(text: str) -> str:
+    """`text`, its length unchanged, with stars over the middle of card numbers that are spread."""
+    view = text.translate(_FULL_WIDTH)
+    hidden: set[int] = set()
+    for found in _SPREAD.finditer(view):
+        hidden |= _hidden(view, found.start(), found.end())
+    if view != text:
+        for found in re.finditer(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])", view):
+            hidden |= _hidden(view, found.start(), found.end())
+    return "".join("*" if place in hidden else char for place, char in enumerate(text)) if hidden else text
+
+
+def without_digits(raw: bytes) -> bytes:
+    """Nothing of what could not be read as text may hold a number that is worth hiding."""
+    return re.sub(rb"[0-9]", b"*", re.sub(rb"\xa3[\xb0-\xb9]", b"\xa3\xaa", raw))
+
+
+def _hidden(view: str, start: int, end: int) -> set[int]:
+    """Places of the digits to hide: of every run of groups that is a card number."""
+    groups = [(found.start() + start, found[0]) for found in _GROUPS.finditer(view[start:end])]
+    hidden: set[int] = set()
+    for first in range(len(groups)):
+        for last in range(first + 1, len(groups) + 1):
+            part = groups[first:last]
+            digits = "".join(run for _, run in part)
+            if len(digits) not in _LENGTHS:
+                continue
+            wrapped = "\n" in view[part[0][0] : part[-1][0]]
+            plausible = wrapped or len(part) == 1 or tuple(len(run) for _, run in part) in _CARD_GROUPS
+            if plausible and _BEGINS.match(digits) and _luhn(digits):
+                places = [place for at, run in part for place in range(at, at + len(run))]
+                hidden |= set(places[6:-4])
+    return hidden
+
+
+def _luhn(digits: str) -> bool:
+    numbers = [ord(digit) - 48 for digit in reversed(digits)]
+    return (sum(numbers[::2]) + sum(_DOUBLED[number] for number in numbers[1::2])) % 10 == 0
