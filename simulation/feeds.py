@@ -19,6 +19,7 @@ from devices.registry import driver
 from devices.simulator import Message
 
 TRANSACTIONS_A_FILE = 40
+FRENCH = {"timezone": "Europe/Paris", "return_prefix": "C", "at_format": "%m/%d/%Y %H:%M"}
 LINE_S = 0.002  # nobody scans faster; what is on a line when its reader is killed is gone
 
 
@@ -58,7 +59,7 @@ def sampled_day(shared: Path, seed: int, at: datetime) -> list[Feed]:
     csvs, retail = shared / "samples/pos_csv", shared / "retail-data"
     played = [
         _files("till-uk", {"timezone": "Europe/London", "return_prefix": "C"}, sorted(csvs.glob("uci_*.csv"))),
-        _files("till-fr", {"timezone": "Europe/Paris", "return_prefix": "C"}, [retail / "online_retail_fr.csv.gz"]),
+        _files("till-fr", FRENCH, [retail / "online_retail_fr.csv.gz"]),
         *(
             _files(f"till-{store}", {"timezone": "America/New_York"}, [retail / "cj_two_stores_16w.csv.gz"], store)
             for store in ("367", "406")

@@ -1,0 +1,117 @@
+"""A store's day through real drivers, buffer, broker and database: both ends count the same, to the cent."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import psycopg
+import pytest
+
+from simulation.chaos import Chaos, Gate
+from simulation.demo import play
+from simulation.feeds import sampled_day
+from simulation.stage import Stage
+from tests.samples import SHARED, needs_samples
+from tests.simulation.demo import assert_clean, once
+
+pytestmark = pytest.mark.xdist_group("stage-1")
+
+
+def test_a_generated_day_arrives_whole() -> None:
+    """`scripts/demo --once --json`: exit 0, and one JSON line with what both ends count."""
+    outcome, _ = once()
+    assert_clean(outcome)
+    for kind in ("pos.sale", "pos.return", "scan", "door.count", "temp.check", "quarantine"):
+        assert outcome["by_type"][kind] > 0
+
+
+@needs_samples
+def test_a_recorded_day_arrives_whole() -> None:
+    """The same with recorded tills, doors and retail data."""
+    assert SHARED
+    outcome, _ = once("--samples", str(SHARED))
+    assert_clean(outcome)
+    assert outcome["by_type"]["pos.sale"] > 2_000
+
+
+@needs_samples
+def test_headquarters_counts_what_the_recorded_files_say(tmp_path: Path) -> None:
+    """Money of four tills and people of one door, counted again from the files by other means."""
+    assert SHARED
+    gate = Gate()
+    feeds = [feed for feed in sampled_day(SHARED, 1, datetime.now(UTC)) if feed.id.startswith(("till-", "door-calit"))]
+    stage = Stage(tmp_path, [gate.through(feed) for feed in feeds])
+    try:
+        outcome = play(Chaos(stage, gate, Random(1), {}), offline_first=False)
+        assert (outcome["lost"], outcome["duplicated"], outcome["sales_twice"]) == (0, 0, 0)
+        with psycopg.connect(stage.dsn) as db:
+            tickets = db.execute(
+                """SELECT device, transaction_id, total, duplicate_of IS NULL FROM pos_sale
+                   UNION ALL SELECT device, transaction_id, total, duplicate_of IS NULL FROM pos_return"""
+            ).fetchall()
+            people = db.execute(
+                """SELECT sum("in")::bigint, sum("out")::bigint FROM door_count WHERE device = 'door-calit'"""
+            ).fetchone()
+    finally:
+        stage.close()
+    told = money(SHARED)
+    stored: dict[str, dict[str, Decimal]] = {till: {} for till in told}
+    for device, number, total, _ in tickets:
+        if device in told:
+            assert number not in stored[device]
+            stored[device][number] = total
+    assert stored == told
+    counted = sum(total for device, _, total, counts in tickets if counts and device in told)
+    assert counted == sum(sum(till.values()) for till in told.values()) - repeated(told["till-uk"], told["till-fr"])
+    golden = json.loads((SHARED / "retail-data/golden.json").read_text())["CalIt2"]
+    assert people == (golden["in_total"], golden["out_total"]) == (19_597, 18_837)
+
+
+def repeated(one: dict[str, Decimal], other: dict[str, Decimal]) -> Decimal:
+    """The money of tickets that stand in both tills' files: one store counts them once."""
+    both = one.keys() & other.keys()
+    assert both
+    assert all(one[number] == other[number] for number in both)
+    return sum((one[number] for number in both), Decimal(0))
+
+
+def money(shared: Path) -> dict[str, dict[str, Decimal]]:
+    """Each till's tickets with their totals, by its files alone."""
+    uk = sorted((shared / "samples/pos_csv").glob("uci_*.csv"))
+    french = rows(shared / "retail-data/online_retail_fr.csv.gz")
+    grocer = list(rows(shared / "retail-data/cj_two_stores_16w.csv.gz"))
+
+    def of_grocer(store: str) -> Iterator[tuple[str, Decimal]]:
+        return ((row["basket_id"], Decimal(row["sales_value"])) for row in grocer if row["store_id"] == store)
+
+    return {
+        "till-uk": totals(invoice for path in uk for invoice in invoices(rows(path))),
+        "till-fr": totals(invoices(french)),
+        "till-367": totals(of_grocer("367")),
+        "till-406": totals(of_grocer("406")),
+    }
+
+
+def invoices(lines: Iterable[dict[str, str]]) -> Iterator[tuple[str, Decimal]]:
+    """Number and amount of each line."""
+    return ((line["InvoiceNo"], Decimal(line["Quantity"]) * Decimal(line["UnitPrice"])) for line in lines)
+
+
+def totals(lines: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for number, amount in lines:
+        found[number] += amount
+    return dict(found)
+
+
+def rows(path: Path) -> Iterator[dict[str, str]]:
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    yield from csv.DictReader(content.decode().splitlines())
