@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from random import SystemRandom
 from typing import Any
@@ -21,6 +22,7 @@ from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.topics import Address
 from config.store import StoreConfig
+from edge_agent.buffer import BufferError
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.crew import Crew
@@ -95,7 +97,8 @@ class Daemon:
         notify("READY=1")
         log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
         loops = [("recorder", recorder.turns), ("uplink", lambda: loop.beats), *crew.loops]
-        self._ticker(pulse, intake, loops).run(stop)
+        with suppress(BufferError):
+            self._ticker(pulse, intake, loops).run(stop)
         notify("STOPPING=1")
         window.shutdown()
         crew.finish()
@@ -125,7 +128,7 @@ class Daemon:
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
         recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
-        recorder.start(opened.reason)
+        recorder.start(opened.reason, opened.gaps)
         return recorder
 
     def _uplink(self) -> Uplink:

@@ -63,10 +63,24 @@ class Connection:
         return found[0][0] if found else None
 
 
+_MAY_PASS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_INTERRUPT,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+}
+
+
 def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
-    """SQLite's error as ours, telling a damaged file from what may pass."""
-    damaged = getattr(fault, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-    return (BufferDamaged if damaged else BufferError)(f"{path}: {fault}")
+    """SQLite's error as ours: what the disk or another process may cure, or a file that is not what we wrote."""
+    passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF in _MAY_PASS
+    return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Container, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire import batch as wire_batch
@@ -40,24 +40,36 @@ class Evictable(NamedTuple):
 
 
 class Outbox:
-    """Reads through the buffer's connection; writes inside the buffer's transactions."""
+    """Reads through the buffer's connection; writes inside the buffer's transactions.
+
+    A batch whose bytes are no longer those of its digest is not given out, and named by `rotten`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
+        self._rotten: set[bytes] = set()
 
     # --- writing, inside a transaction -------------------------------------------------------------------------------
 
     @staticmethod
     def add(db: sqlite3.Connection, batch: Batch) -> None:
         """The batch takes the place of its rows."""
+        Outbox.insert(db, batch)
+        Outbox.cut_off(db, batch.lane, batch.first, batch.last)
+
+    @staticmethod
+    def insert(db: sqlite3.Connection, batch: Batch) -> None:
         db.execute(
             "INSERT INTO outbox (digest, lane, epoch, first, last, oldest_us, size, payload) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (*batch[:6], len(batch.payload), batch.payload),
         )
-        span = (row_id(batch.lane, batch.first), row_id(batch.lane, batch.last))
-        db.execute("DELETE FROM journal WHERE id BETWEEN ? AND ?", span)
-        db.execute("UPDATE lane SET cut = ? WHERE lane = ?", (batch.last + 1, batch.lane))
+
+    @staticmethod
+    def cut_off(db: sqlite3.Connection, lane: Lane, first: int, last: int) -> None:
+        """Rows leave the front of their lane."""
+        db.execute("DELETE FROM journal WHERE id BETWEEN ? AND ?", (row_id(lane, first), row_id(lane, last)))
+        db.execute("UPDATE lane SET cut = ? WHERE lane = ?", (last + 1, lane))
 
     @staticmethod
     def settle(db: sqlite3.Connection, prefix: bytes, now_us: int) -> None:
@@ -84,7 +96,10 @@ class Outbox:
                 break
             if digest not in skip:
                 payload = self._db.one("SELECT payload FROM outbox WHERE id = ?", (id_,))
-                found.append(Parcel(digest, Up.BATCH, payload))
+                if wire_batch.digest(payload) == digest:
+                    found.append(Parcel(digest, Up.BATCH, payload))
+                else:
+                    self._rotten.add(digest)
         return found[:limit]
 
     def headers(self, epochs: Iterable[bytes]) -> list[Parcel]:
@@ -135,18 +150,26 @@ class Outbox:
             "ORDER BY settled_us IS NULL, CASE WHEN settled_us IS NULL THEN -lane END, coalesce(settled_us, 0), id"
         )
         found: list[Evictable] = []
-        for digest, settled_us, lane, ordinal, first, last, size in listed:
+        for row in listed:
+            digest, settled_us, size = row[0], row[1], row[-1]
             aged = settled_us is not None and settled_us < settled_before_us
             if digest in sending or (room <= 0 and not aged):
                 continue
-            identity = wire_epoch.parse(self.header(ordinal)).identity
-            types = {} if settled_us is not None else self._types(digest)
-            settled = settled_us is not None
-            found.append(
-                Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
-            )
+            found.append(self._entry(row, self._types(digest) if settled_us is None else {}))
             room -= size
         return found
+
+    def rotten(self) -> list[Evictable]:
+        """The batches that were found damaged since this was last asked; their types are no longer known."""
+        digests, self._rotten = self._rotten, set()
+        look = "SELECT digest, settled_us, lane, epoch, first, last, size FROM outbox WHERE digest = ?"
+        return [self._entry(row, {}) for digest in digests for row in self._db.all(look, (digest,))]
+
+    def _entry(self, row: Any, types: dict[int, int]) -> Evictable:
+        digest, settled_us, lane, ordinal, first, last, size = row
+        identity = wire_epoch.parse(self.header(ordinal)).identity
+        settled = settled_us is not None
+        return Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
 
     def _types(self, digest: bytes) -> dict[int, int]:
         header, _ = wire_batch.parse(self._db.one("SELECT payload FROM outbox WHERE digest = ?", (digest,)))

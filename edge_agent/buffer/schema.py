@@ -28,7 +28,7 @@ CREATE TABLE header_a (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
 CREATE TABLE header_b (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
 CREATE TABLE header_c (ordinal INTEGER PRIMARY KEY, raw BLOB NOT NULL);
 CREATE TABLE journal (id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, type INTEGER NOT NULL,
-                      dictionary INTEGER NOT NULL, sealed BLOB NOT NULL);
+                      dictionary INTEGER NOT NULL, sealed BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, digest BLOB NOT NULL UNIQUE, lane INTEGER NOT NULL,
                      epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, oldest_us INTEGER NOT NULL,
                      size INTEGER NOT NULL, settled_us INTEGER, payload BLOB NOT NULL);

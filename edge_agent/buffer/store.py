@@ -9,8 +9,9 @@ from typing import NamedTuple, Self
 
 from edge_agent.buffer.connection import Connection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
+from edge_agent.buffer.salvage import Salvaged
 from edge_agent.buffer.space import Space
-from edge_agent.buffer.transaction import JournalRow, Transaction, lane_seq, row_id
+from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
 
 
@@ -76,6 +77,17 @@ class Buffer:
         with self._db.transaction() as db:
             _write(db, change)
 
+    def adopt(self, found: Salvaged, packed: Iterable[Batch], now_us: int) -> None:
+        """Takes in what was saved of another file, in one commit; `packed` are its rows as batches."""
+        with self._db.transaction() as db:
+            for epoch in found.epochs.values():
+                _write_epoch(db, epoch)
+            for batch in {each.digest: each for each in (*found.batches, *packed)}.values():
+                Outbox.insert(db, batch)
+                if batch.digest in found.settled:
+                    Outbox.settle(db, batch.digest[:16], now_us)
+            _write_state(db, Transaction(0, state=found.state, seen=found.seen))
+
     def forget(self, before_epoch: int, before_day: int) -> None:
         """Drops headers of receipted older epochs that nothing needs any more, and identities of old days."""
         idle = (
@@ -91,7 +103,7 @@ class Buffer:
     def rows(self, lane: Lane, limit: int) -> list[JournalRow]:
         """The oldest rows of a lane that are not cut, all of one epoch."""
         found = self._db.all(
-            "SELECT id, epoch, type, dictionary, sealed FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+            "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
             (row_id(lane, 0), row_id(lane, 2**56 - 1), limit),
         )
         return [JournalRow(*lane_seq(id_), *rest) for id_, *rest in found if rest[0] == found[0][1]]
@@ -112,13 +124,9 @@ class Buffer:
 
 def _write(db: sqlite3.Connection, change: Transaction) -> None:
     if change.epoch is not None:
-        ordinal, epoch, header, digest = change.epoch
-        db.execute("INSERT INTO epoch (ordinal, epoch, digest) VALUES (?, ?, ?)", (ordinal, epoch, digest))
-        for table in HEADER_TABLES:
-            db.execute(f"INSERT INTO {table} VALUES (?, ?)", (ordinal, header))  # noqa: S608 (our own names)
+        _write_epoch(db, change.epoch)
     db.executemany(
-        "INSERT INTO journal VALUES (?, ?, ?, ?, ?)",
-        [((lane << 56) | seq, epoch, kind, words, sealed) for lane, seq, epoch, kind, words, sealed in change.rows],
+        "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", [((row[0] << 56) | row[1], *row[2:]) for row in change.rows]
     )
     db.executemany("UPDATE lane SET next = ?2 WHERE lane = ?1", change.next.items())
     _write_state(db, change)
@@ -128,8 +136,16 @@ def _write(db: sqlite3.Connection, change: Transaction) -> None:
         Outbox.settle(db, prefix, at_us)
     for digest in change.evicted:
         Outbox.evict(db, digest)
+    for lane, first, last in change.dropped:
+        Outbox.cut_off(db, lane, first, last)
     facts = {**change.facts, "transaction": change.number}
     db.executemany("INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", facts.items())
+
+
+def _write_epoch(db: sqlite3.Connection, new: NewEpoch) -> None:
+    db.execute("INSERT INTO epoch (ordinal, epoch, digest) VALUES (?, ?, ?)", (new.ordinal, new.epoch, new.digest))
+    for table in HEADER_TABLES:
+        db.execute(f"INSERT INTO {table} VALUES (?, ?)", (new.ordinal, new.header))  # noqa: S608 (our own names)
 
 
 def _write_state(db: sqlite3.Connection, change: Transaction) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from struct import Struct
+from struct import error as StructError
 from typing import NamedTuple
+from zlib import crc32
 
 from records import Lane
 
 _LANE = 56
+_CLEAR = Struct(">BQHH")
 
 
 def row_id(lane: Lane, seq: int) -> int:
@@ -21,7 +25,7 @@ def lane_seq(id_: int) -> tuple[Lane, int]:
 
 
 class JournalRow(NamedTuple):
-    """A sealed row. epoch: the epoch's ordinal in this file."""
+    """A sealed row. epoch: the epoch's ordinal in this file; crc: what `checksum` gave when it was sealed."""
 
     lane: Lane
     seq: int
@@ -29,6 +33,20 @@ class JournalRow(NamedTuple):
     type_id: int
     dictionary: int
     sealed: bytes
+    crc: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is as it was sealed; without the epoch's key nothing else on the box can tell."""
+        try:
+            return self.crc == checksum(self.lane, self.seq, self.type_id, self.dictionary, self.sealed)
+        except (StructError, TypeError):  # rot in a clear column may have made any value of it
+            return False
+
+
+def checksum(lane: Lane, seq: int, type_id: int, dictionary: int, sealed: bytes) -> int:
+    """CRC-32 of a sealed row and its clear identity: notices rot, not forgery."""
+    return crc32(sealed, crc32(_CLEAR.pack(lane, seq, type_id, dictionary)))
 
 
 class NewEpoch(NamedTuple):
@@ -60,7 +78,8 @@ class Transaction(NamedTuple):
     state: (device, key) → value, None forgets
     seen: (device, keyed hash of a source identity, day)
     settled: batches and headers whose receipt came, by the first 16 bytes of their digest, and when
-    evicted: digests of batches that go for space
+    evicted: digests of batches that go
+    dropped: numbers at the front of a lane whose rows are damaged, first to last
     facts: small counters by name
     """
 
@@ -73,4 +92,5 @@ class Transaction(NamedTuple):
     batches: Sequence[Batch] = ()
     settled: Sequence[tuple[bytes, int]] = ()
     evicted: Sequence[bytes] = ()
+    dropped: Sequence[tuple[Lane, int, int]] = ()
     facts: Mapping[str, int] = {}

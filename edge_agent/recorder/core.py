@@ -16,18 +16,21 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from cloud_sync.seal.dictionary import CURRENT, Zstd
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.wire import batch as wire_batch
 from edge_agent.buffer.outbox import Evictable
+from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.store import StreamIdentity, View
-from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction
+from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, checksum
 from edge_agent.clock import Now
 from edge_agent.recorder.admission import Admission
+from edge_agent.recorder.cutting import Damaged
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
     Accept,
@@ -45,13 +48,16 @@ from edge_agent.recorder.messages import (
     Receipted,
     Remember,
     Reopened,
+    Rotten,
     TellToWait,
     Tick,
 )
+from edge_agent.recorder.parts import InFlight, OpenEpoch, Pending
 from records import Lane, Record, to_wire, type_by_id, type_of
 from records.types import Loss, Quarantine, StreamOpen
 
 Reason = Literal["new", "salvaged", "restored", "forked", "re-imaged"]
+LossReason = Literal["evicted", "damaged"]
 MAX_SEALS = 2**24
 CLOSING_S = 60.0
 
@@ -68,23 +74,6 @@ class Policy(NamedTuple):
     linger_s: float = 0.05
 
 
-@dataclass
-class OpenEpoch:
-    """An epoch whose key is held.
-
-    first: the next number of each lane when it opened; last: the highest it gave
-    until: when the key is dropped, cut or not; None while it is the current one
-    """
-
-    ordinal: int
-    key: EpochKey
-    opened: float
-    first: dict[Lane, int]
-    seals: int = 0
-    last: dict[Lane, int] = field(default_factory=dict)
-    until: float | None = None
-
-
 class Recorder:
     """See the module's docstring. Give it `start()` first, then events."""
 
@@ -94,12 +83,12 @@ class Recorder:
         self.cut = dict(view.cut)
         self.accepted = {lane: following - 1 for lane, following in view.next.items()}
         self._seal = seal
-        self._policy = policy
+        self.policy = policy
         self._zstd = Zstd()
         self._number = view.transaction
         self._epochs: dict[int, OpenEpoch] = {}
         self._newest = view.epoch or (0, bytes(16))
-        self._pending = _Pending()
+        self._pending = Pending()
         self._flying: Transaction | None = None
         self._tickets: list[object] = []
         self._cutting: Lane | None = None
@@ -107,14 +96,33 @@ class Recorder:
         self._waits_since = dict.fromkeys(Lane, 0.0)
         self._admission = Admission(view.facts)
 
-    def start(self, now: Now, reason: Reason | None) -> list[Effect]:
-        """Opens the first epoch of this life. reason: why the stream is new, None when it goes on."""
+    def start(self, now: Now, reason: Reason | None, gaps: Sequence[Gap] = ()) -> list[Effect]:
+        """Opens the first epoch of this life.
+
+        reason: why the stream is new, None when it goes on; gaps: what a file before it lost, to be told
+        """
         epoch = self._open_epoch(now)
         if reason is not None:
             previous = self.identity.previous
             said = StreamOpen(self.identity.store, self.identity.box, reason, previous.hex() if previous else None)
-            self._take(Record("agent", now.wall, said, int(now.mono * 1000), now.quality), now)
+            self._say(said, now)
+        for gap in gaps:
+            self._say(_tombstone("damaged", self.identity.previous or b"", gap, {}), now)
         return self._commit(epoch=epoch)
+
+    def in_flight(self) -> InFlight:
+        """What was accepted and is not known to be on disk, with the tickets that wait for it."""
+        flown, pending = self._flying or Transaction(0), self._pending
+        seen = [(device, key, day) for (device, key), day in pending.identities.items()]
+        return InFlight(
+            self.identity.stream,
+            [epoch.header for epoch in self._epochs.values()],
+            [*flown.rows, *pending.rows],
+            {**flown.state, **pending.state},
+            [*flown.seen, *seen],
+            [*self._tickets, *pending.tickets],
+            dict(self.next),
+        )
 
     def key(self, ordinal: int) -> EpochKey | None:
         """The key of an epoch, None once it is dropped."""
@@ -154,11 +162,12 @@ class Recorder:
             case Tick(hungry, room):
                 self._admission.look(room)
                 return self._tick(now, hungry)
-            case CutDone(batch):
-                self._pending.batches.append(batch)
-                return self._flush()
+            case CutDone(made):
+                return self._keep_cut(made, now)
             case Evicted(batches):
                 return self._evict(batches, now)
+            case Rotten(batches):
+                return self._bury(batches, "damaged", now)
             case CutFailed():
                 self._cutting = None
                 return []
@@ -200,7 +209,8 @@ class Recorder:
         lane, epoch = kind.lane, self._epochs[self._newest[0]]
         seq = self.next[lane]
         sealed = epoch.key.seal_row(lane, seq, kind.id, frame, self._seal.random)
-        self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed))
+        crc = checksum(lane, seq, kind.id, CURRENT, sealed)
+        self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed, crc))
         if self.cut[lane] == seq:
             self._waits_since[lane] = now.mono
         self.next[lane] = seq + 1
@@ -221,7 +231,7 @@ class Recorder:
         return self._commit() if self._pending and self._flying is None else []
 
     def _commit(self, epoch: NewEpoch | None = None) -> list[Effect]:
-        pending, self._pending = self._pending, _Pending()
+        pending, self._pending = self._pending, Pending()
         self._number += 1
         self._tickets = pending.tickets
         self._flying = Transaction(
@@ -234,6 +244,7 @@ class Recorder:
             pending.batches,
             pending.settled,
             pending.evicted,
+            pending.dropped,
             pending.facts,
         )
         return [Commit(self._flying)]
@@ -242,9 +253,10 @@ class Recorder:
         flown, self._flying = self._flying, None
         if flown is not None:
             self.accepted |= {lane: following - 1 for lane, following in flown.next.items()}
-            for batch in flown.batches:
-                self.cut[batch.lane] = batch.last + 1
-                self._cutting = None
+            for lane, last in ((b.lane, b.last) for b in flown.batches):
+                self.cut[lane], self._cutting = last + 1, None
+            for lane, _, last in flown.dropped:
+                self.cut[lane], self._cutting = last + 1, None
         tickets, self._tickets = self._tickets, []
         return [Confirm(tickets), *self._flush()]
 
@@ -262,9 +274,10 @@ class Recorder:
         key, header = self._seal.open_epoch(self.identity.stream, previous, self.next, now.wall)
         for older in self._epochs.values():
             older.until = older.until or now.mono + CLOSING_S
-        self._epochs[ordinal] = OpenEpoch(ordinal, key, now.mono, dict(self.next))
-        self._newest = (ordinal, header.identity.epoch)
-        return NewEpoch(ordinal, header.identity.epoch, header.raw, wire_batch.digest(header.raw))
+        new = NewEpoch(ordinal, header.identity.epoch, header.raw, wire_batch.digest(header.raw))
+        self._epochs[ordinal] = OpenEpoch(new, key, now.mono, dict(self.next))
+        self._newest = (ordinal, new.epoch)
+        return new
 
     def _tick(self, now: Now, hungry: bool) -> list[Effect]:
         if self._flying is not None:
@@ -275,7 +288,7 @@ class Recorder:
             self._evicting = True
             return [MakeRoom(self._admission.short)]
         current = self._epochs[self._newest[0]]
-        if now.mono - current.opened >= self._policy.epoch_s or current.seals >= MAX_SEALS:
+        if now.mono - current.opened >= self.policy.epoch_s or current.seals >= MAX_SEALS:
             return self._commit(epoch=self._open_epoch(now))
         return self._flush() or self._next_cut(now, hungry)
 
@@ -291,30 +304,35 @@ class Recorder:
     def _tell_refused(self, now: Now) -> None:
         """Once there is room again: how many of which types were not taken."""
         if self._admission.open and (refused := self._admission.tell()):
-            said = Loss(reason="refused", count=sum(refused.values()), types=refused)
-            self._take(Record("agent", now.wall, said, int(now.mono * 1000), now.quality), now)
+            self._say(Loss(reason="refused", count=sum(refused.values()), types=refused), now)
             self._pending.facts |= self._admission.facts
+
+    def _keep_cut(self, made: Batch | Damaged, now: Now) -> list[Effect]:
+        if isinstance(made, Batch):
+            self._pending.batches.append(made)
+        else:
+            self._pending.dropped.append((made.lane, made.first, made.last))
+            span = Gap(made.lane, made.epoch, made.first, made.last)
+            self._say(_tombstone("damaged", self.identity.stream, span, made.types), now)
+        return self._flush()
 
     def _evict(self, batches: Sequence[Evictable], now: Now) -> list[Effect]:
         self._evicting = False
         self._admission.strained(not batches)
+        return self._bury(batches, "evicted", now)
+
+    def _bury(self, batches: Sequence[Evictable], reason: LossReason, now: Now) -> list[Effect]:
+        """Batches go; for each that HQ may not have, a tombstone in the same transaction."""
         for batch in batches:
             self._pending.evicted.append(batch.digest)
             if not batch.settled:
-                self._take(Record("agent", now.wall, self._tombstone(batch), int(now.mono * 1000), now.quality), now)
+                span = Gap(batch.lane, batch.epoch, batch.first, batch.last)
+                self._say(_tombstone(reason, batch.stream, span, batch.types), now)
         return self._flush()
 
-    def _tombstone(self, batch: Evictable) -> Loss:
-        return Loss(
-            reason="evicted",
-            count=batch.last - batch.first + 1,
-            types={kind.name: n for id_, n in batch.types.items() if (kind := type_by_id(id_))},
-            stream=batch.stream.hex(),
-            epoch=batch.epoch.hex(),
-            lane=int(batch.lane),
-            first=batch.first,
-            last=batch.last,
-        )
+    def _say(self, data: Struct, now: Now) -> None:
+        """A record of the agent itself."""
+        self._take(Record("agent", now.wall, data, int(now.mono * 1000), now.quality), now)
 
     def _next_cut(self, now: Now, hungry: bool) -> list[Effect]:
         if self._cutting is not None:
@@ -322,28 +340,25 @@ class Recorder:
         first = self._epochs[self._newest[0]].first
         for lane in Lane:
             rows = self.next[lane] - self.cut[lane]
-            live = hungry and now.mono - self._waits_since[lane] >= self._policy.linger_s
-            if rows and (live or rows >= self._policy.full or self.cut[lane] < first[lane]):
+            live = hungry and now.mono - self._waits_since[lane] >= self.policy.linger_s
+            if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
                 self._cutting = lane
                 return [Cut(lane)]
         return []
 
 
-@dataclass
-class _Pending:
-    """What the next transaction will hold."""
-
-    rows: list[JournalRow] = field(default_factory=list)
-    state: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
-    identities: dict[tuple[str, bytes], int] = field(default_factory=dict)
-    batches: list[Batch] = field(default_factory=list)
-    settled: list[tuple[bytes, int]] = field(default_factory=list)
-    evicted: list[bytes] = field(default_factory=list)
-    facts: dict[str, int] = field(default_factory=dict)
-    tickets: list[object] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return any((self.rows, self.state, self.batches, self.settled, self.evicted, self.facts, self.tickets))
+def _tombstone(reason: LossReason, stream: bytes, span: Gap, types: dict[int, int]) -> Loss:
+    """What says that these numbers are gone, and why."""
+    return Loss(
+        reason=reason,
+        count=span.last - span.first + 1,
+        types={kind.name: n for id_, n in types.items() if (kind := type_by_id(id_))},
+        stream=stream.hex(),
+        epoch=span.epoch.hex(),
+        lane=int(span.lane),
+        first=span.first,
+        last=span.last,
+    )
 
 
 def _too_large(record: Record, name: str) -> Record:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, takewhile
 from typing import NamedTuple
 
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire.batch import Row
+from edge_agent.buffer.packing import pack
 from edge_agent.buffer.transaction import Batch, JournalRow
 from edge_agent.clock import Now
 from edge_agent.recorder.epochs import microseconds
-from records import from_wire, type_by_id
+from records import Lane, from_wire, type_by_id
 
 ROWS = 2000
-_ROW_OVERHEAD = 8
-_HEADER = 2048
 Random = Callable[[int], bytes]
 
 
@@ -29,10 +29,29 @@ class Piece(NamedTuple):
     key: EpochKey | None
 
 
-def cut(piece: Piece, zstd: Zstd, random: Random, now: Now) -> Batch:
+class Damaged(NamedTuple):
+    """Rows at the front of a lane that are not what they were."""
+
+    lane: Lane
+    epoch: bytes
+    first: int
+    last: int
+    types: dict[int, int]
+
+
+def cut(piece: Piece, zstd: Zstd, random: Random, now: Now) -> Batch | Damaged:
     """The batch of as many leading rows as fit; without the key the sealed rows go as they are."""
-    rows = piece.rows
-    return _of_records(rows, piece.key, zstd, random, now) if piece.key else _of_rows(rows, piece.epoch, now)
+    whole = list(takewhile(lambda row: row.whole, piece.rows))
+    if not whole:
+        return _damaged(list(takewhile(lambda row: not row.whole, piece.rows)), piece.epoch)
+    if piece.key:
+        return _of_records(whole, piece.key, zstd, random, now)
+    return next(pack(whole, {whole[0].epoch: piece.epoch}, microseconds(now.wall)))
+
+
+def _damaged(rows: list[JournalRow], epoch: bytes) -> Damaged:
+    types = dict(Counter(row.type_id for row in rows))
+    return Damaged(rows[0].lane, epoch, rows[0].seq, rows[-1].seq, types)
 
 
 def _of_records(rows: list[JournalRow], key: EpochKey, zstd: Zstd, random: Random, now: Now) -> Batch:
@@ -44,17 +63,6 @@ def _of_records(rows: list[JournalRow], key: EpochKey, zstd: Zstd, random: Rando
     while len(payload := key.seal_batch(rows[0].lane, rows[0].seq, records, zstd, random)) > wire_batch.MAX_SIZE:
         records = records[: len(records) // 2]
     return _batch(rows, len(records), payload, _accepted_us(*records[0], now))
-
-
-def _of_rows(rows: list[JournalRow], epoch: bytes, now: Now) -> Batch:
-    size, taken = _HEADER, 0
-    for row in rows:
-        size += len(row.sealed) + _ROW_OVERHEAD
-        if size > wire_batch.MAX_SIZE:
-            break
-        taken += 1
-    packed = [Row(row.type_id, row.dictionary, row.sealed) for row in rows[:taken]]
-    return _batch(rows, taken, wire_batch.pack_rows(rows[0].lane, epoch, rows[0].seq, packed), microseconds(now.wall))
 
 
 def _within_body(records: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:

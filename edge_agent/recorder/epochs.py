@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.seal.hpke import RecipientKey
@@ -33,6 +33,11 @@ class Seal(Protocol):
 
     def random(self, size: int) -> bytes: ...
 
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """By which the box's own headers are known again."""
+        ...
+
 
 class BoxSeal(NamedTuple):
     """The box's own: its signing key and HQ's recipients. boot: the kernel's boot id."""
@@ -46,6 +51,10 @@ class BoxSeal(NamedTuple):
     def random(self, size: int) -> bytes:
         return os.urandom(size)
 
+    @property
+    def public(self) -> Ed25519PublicKey:
+        return self.key.public_key()
+
     def open_epoch(
         self, stream: bytes, previous: bytes, first: Mapping[Lane, int], at: datetime
     ) -> tuple[EpochKey, EpochHeader]:
@@ -56,7 +65,7 @@ class BoxSeal(NamedTuple):
             self.boot,
             microseconds(at),
             (first[Lane.VITAL], first[Lane.NORMAL], first[Lane.BULK]),
-            sha256(self.key.public_key().public_bytes_raw()).digest(),
+            sha256(self.public.public_bytes_raw()).digest(),
             self.store,
             self.box,
         )

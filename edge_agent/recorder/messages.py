@@ -9,6 +9,7 @@ from edge_agent.buffer.outbox import Evictable
 from edge_agent.buffer.space import Room
 from edge_agent.buffer.store import View
 from edge_agent.buffer.transaction import Batch, Transaction
+from edge_agent.recorder.cutting import Damaged
 from records import Lane, Record
 
 
@@ -50,9 +51,9 @@ class Tick(NamedTuple):
 
 
 class CutDone(NamedTuple):
-    """A batch was made of the rows at the front of its lane."""
+    """A batch was made of the rows at the front of its lane, or they are found damaged."""
 
-    batch: Batch
+    made: Batch | Damaged
 
 
 class CutFailed(NamedTuple):
@@ -61,6 +62,12 @@ class CutFailed(NamedTuple):
 
 class Evicted(NamedTuple):
     """What goes for space; nothing when nothing may."""
+
+    batches: Sequence[Evictable]
+
+
+class Rotten(NamedTuple):
+    """What was found damaged and cannot be sent."""
 
     batches: Sequence[Evictable]
 
@@ -78,7 +85,7 @@ class Remember(NamedTuple):
     value: int
 
 
-Event = Accept | Flush | Committed | Reopened | Tick | CutDone | CutFailed | Evicted | Receipted | Remember
+Event = Accept | Flush | Committed | Reopened | Tick | CutDone | CutFailed | Evicted | Rotten | Receipted | Remember
 
 
 class Commit(NamedTuple):

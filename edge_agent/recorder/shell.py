@@ -5,11 +5,13 @@ Everybody else talks to them through `Desk`: submit records, ask the buffer some
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
@@ -17,6 +19,7 @@ from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.uplink.messages import Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
 from edge_agent.buffer.outbox import Waiting
+from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Reason, Recorder
@@ -37,9 +40,11 @@ from edge_agent.recorder.messages import (
     MakeRoom,
     Receipted,
     Reopened,
+    Rotten,
     TellToWait,
     Tick,
 )
+from edge_agent.recorder.opening import replace_damaged
 from records import Lane, Record
 
 GROUP = 256
@@ -47,11 +52,13 @@ QUEUE = 4096
 TICK_S = 0.05
 LIVE = 64
 LAST_CUTS_S = 5.0
+ENDED_S = 1.0
 GRACE = timedelta(days=7)
 LIMITS = Limits(budget=2 * 1024**3, floor=512 * 1024**2, reserve=16 * 1024**2)
 SEEN_DAYS = 8
 _RETRY_S = (0.1, 0.5, 1.0, 5.0)
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Submission(NamedTuple):
@@ -101,6 +108,7 @@ class Desk:
         self.jobs: queue.Queue[_Submitted | _Asked | Event] = queue.Queue(QUEUE)
         self.on_cut: Callable[[], None] = lambda: None
         self.sending: frozenset[bytes] = frozenset()
+        self.closed = threading.Event()
 
     def submit(self, submission: Submission) -> Future[None]:
         """Hands records over; the future is done once they are on disk."""
@@ -109,18 +117,15 @@ class Desk:
         return done
 
     def ask(self, question: Callable[[Buffer], T]) -> T:
-        """What the buffer answers; `BufferError` when it could not."""
+        """What the buffer answers, once it can; `BufferError` when the recorder has ended."""
         answer: Future[T] = Future()
-
-        def job(buffer: Buffer) -> None:
+        self.jobs.put(_Asked(lambda buffer: answer.set_result(question(buffer))))
+        while True:
             try:
-                answer.set_result(question(buffer))
-            except BufferError as fault:
-                answer.set_exception(fault)
-                raise
-
-        self.jobs.put(_Asked(job))
-        return answer.result()
+                return answer.result(ENDED_S)
+            except NotYet:
+                if self.closed.is_set():
+                    raise BufferError("the recorder has ended") from None
 
     def tell(self, event: Event) -> None:
         self.jobs.put(event)
@@ -128,19 +133,12 @@ class Desk:
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        found = self._sendable(lambda buffer: buffer.outbox.parcels(skip, limit))
+        found = self.ask(lambda buffer: buffer.outbox.parcels(skip, limit))
         self.sending = skip | {parcel.digest for parcel in found}
         return found
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
-        return self._sendable(lambda buffer: buffer.outbox.headers(epochs))
-
-    def _sendable(self, question: Callable[[Buffer], list[Parcel]]) -> list[Parcel]:
-        """Nothing while the disk fails: the recorder reopens the file, the uplink asks again."""
-        try:
-            return self.ask(question)
-        except BufferError:
-            return []
+        return self.ask(lambda buffer: buffer.outbox.headers(epochs))
 
     def receipted(self, prefixes: tuple[bytes, ...]) -> None:
         self.tell(Receipted(prefixes))
@@ -168,9 +166,12 @@ class RecorderThread:
         self._left: deque[_Submitted | _Asked | Event] = deque()
         self._turns = 0
 
-    def start(self, reason: Reason | None) -> None:
+    def start(self, reason: Reason | None, gaps: Sequence[Gap]) -> None:
         """Commits the first epoch, so that a caller knows that the buffer works."""
-        self._do(self._recorder.start(self._clock.now(), reason))
+        try:
+            self._do(self._recorder.start(self._clock.now(), reason, gaps))
+        except BufferDamaged as damage:
+            self._replace(damage)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -178,12 +179,17 @@ class RecorderThread:
     def run(self) -> None:
         cutter = threading.Thread(target=self._cut_loop, name="cutter", daemon=True)
         cutter.start()
-        while not self._stopping.is_set() or not self._desk.jobs.empty() or self._left:
-            self._turn()
-        self._cut_the_rest()
-        self._cuts.put(None)
-        cutter.join()
-        self._buffer.close()
+        try:
+            while not self._stopping.is_set() or not self._desk.jobs.empty() or self._left:
+                self._turn()
+                if not cutter.is_alive():
+                    raise BufferError("the cutter has ended; see the log")
+            self._cut_the_rest()
+        finally:
+            self._desk.closed.set()
+            self._cuts.put(None)
+            cutter.join()
+            self._buffer.close()
 
     def turns(self) -> int:
         """Rises while the loop makes progress."""
@@ -213,11 +219,14 @@ class RecorderThread:
             self._step(Flush())
             self._buffer.space.keep_reserve(self._limits)
             room = self._buffer.space.room(self._limits)
+            if rotten := self._buffer.outbox.rotten():
+                self._step(Rotten(rotten))
             self._step(Tick(self._buffer.outbox.unsettled(LIVE) < LIVE, room))
             self._forget()
-        except BufferDamaged:
-            raise
-        except BufferError:
+        except BufferDamaged as damage:
+            self._replace(damage)
+        except BufferError as fault:
+            log.error("event=buffer-failed reason=%r", str(fault))
             self._reopen()
 
     def _gather(self) -> None:
@@ -230,14 +239,15 @@ class RecorderThread:
             return
 
     def _take(self) -> None:
-        """One job. A submission whose look-up fails stays: it is taken again once the file is reopened."""
+        """One job. What has to look into a file that fails stays, and is taken again once it is reopened."""
         job = self._left[0]
+        if isinstance(job, _Asked):
+            job.question(self._buffer)
+            self._left.popleft()
+            return
         event = self._accept(job) if isinstance(job, _Submitted) else job
         self._left.popleft()
-        if isinstance(event, _Asked):
-            event.question(self._buffer)
-        else:
-            self._step(event)
+        self._step(event)
 
     def _accept(self, job: _Submitted) -> Accept:
         submission = job.submission
@@ -283,11 +293,23 @@ class RecorderThread:
                 self._buffer = self._buffer.reopen()
                 self._step(Reopened(self._buffer.view()))
                 break
-            except BufferDamaged:
-                raise
+            except BufferDamaged as damage:
+                self._replace(damage)
+                break
             except BufferError:
                 if self._stopping.wait(next(waits, _RETRY_S[-1])):
                     raise
+
+    def _replace(self, damage: BufferDamaged) -> None:
+        """The file is damaged: what can be saved of it, and what was on its way into it, goes on in a fresh one."""
+        log.error("event=buffer-damaged reason=%r", str(damage))
+        identity, in_flight, now = self._recorder.identity, self._recorder.in_flight(), self._clock.now()
+        self._buffer.close()
+        opened = replace_damaged(self._buffer.path, identity.store, identity.box, self._seal, now.wall, in_flight)
+        self._buffer = opened.buffer
+        self._recorder = Recorder(opened.identity, opened.view, self._seal, self._recorder.policy)
+        self.start(opened.reason, opened.gaps)
+        self._do([Confirm(in_flight.tickets)])
 
     def _hand_to_cutter(self, lane: Lane) -> None:
         try:

@@ -48,20 +48,27 @@ class TestBox:
         return BoxSeal("0214", "box-1", bytes(16), self.key, [self.hq.public])
 
     def read(self, parcels: list[Parcel]) -> dict[tuple[Lane, int], Record]:
-        """Every record in these parcels, by lane and number, opened with HQ's key as HQ would."""
-        keys: dict[bytes, EpochKey] = {}
-        found: dict[tuple[Lane, int], Record] = {}
+        """Every record of one stream in these parcels, by lane and number."""
+        found = self.read_streams(parcels)
+        assert len({stream for stream, _, _ in found}) <= 1
+        return {(lane, seq): record for (_, lane, seq), record in found.items()}
+
+    def read_streams(self, parcels: list[Parcel]) -> dict[tuple[bytes, Lane, int], Record]:
+        """Every record in these parcels, by stream, lane and number, opened with HQ's key as HQ would."""
+        keys: dict[bytes, tuple[bytes, EpochKey]] = {}
+        found: dict[tuple[bytes, Lane, int], Record] = {}
         for parcel in parcels:
             if parcel.what is Up.EPOCH:
                 header = wire_epoch.parse(parcel.payload)
                 header.verify(self.key.public_key())
-                keys[header.identity.epoch] = open_epoch(header, self.hq)
+                keys[header.identity.epoch] = (header.identity.stream, open_epoch(header, self.hq))
         for parcel in parcels:
             if parcel.what is Up.BATCH:
-                header, body = wire_batch.parse(parcel.payload)
-                for seq, (kind, plain) in enumerate(keys[header.epoch].open_batch(header, body, Zstd()), header.first):
-                    assert (header.lane, seq) not in found
-                    found[header.lane, seq] = from_wire(type_by_id(kind), plain)
+                batch, body = wire_batch.parse(parcel.payload)
+                stream, key = keys[batch.epoch]
+                for seq, (kind, plain) in enumerate(key.open_batch(batch, body, Zstd()), batch.first):
+                    assert (stream, batch.lane, seq) not in found
+                    found[stream, batch.lane, seq] = from_wire(type_by_id(kind), plain)
         return found
 
 

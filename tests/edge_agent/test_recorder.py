@@ -286,7 +286,7 @@ def running(folder: Path, box: TestBox, kind: type[Buffer] = Buffer) -> Iterator
     desk, clock = Desk(), SystemClock()
     recorder = Recorder(opened.identity, opened.view, box.seal, Policy())
     thread = RecorderThread(kind(folder / FILE), recorder, desk, clock, box.seal)
-    thread.start(opened.reason)
+    thread.start(opened.reason, opened.gaps)
     work = threading.Thread(target=thread.run)
     work.start()
     try:

@@ -1,0 +1,168 @@
+"""Reads rows from the pages of a damaged SQLite file, without its trees.
+
+SQLite itself stops at the first page that it cannot make sense of, and with a broken inner page everything below is out
+of its reach. Rows of ordinary tables stand whole in leaf pages of type 0x0D, so every such page that is not on the list
+of free pages is read on its own. What the write-ahead log has committed stands in place of the file's page.
+Format: https://www.sqlite.org/fileformat2.html
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from struct import Struct, iter_unpack, unpack_from
+from typing import NamedTuple
+
+LEAF = 0x0D
+_WAL_HEAD, _FRAME_HEAD = 32, 24
+_WAL_MAGIC = {0x377F0682: "<", 0x377F0683: ">"}
+_INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
+_PAGE_SIZES = {2**power for power in range(9, 17)}
+_WAL = Struct(">8I")
+_FRAME = Struct(">6I")
+Value = int | bytes | None
+
+
+class Row(NamedTuple):
+    """A row of some table: which one, its shape must tell. page: where it stood."""
+
+    page: int
+    rowid: int
+    values: tuple[Value, ...]
+
+
+class Unreadable(Exception):
+    """This page or cell makes no sense."""
+
+
+class Pages:
+    """The pages of a file and its log."""
+
+    def __init__(self, path: Path, page_size: int) -> None:
+        data = path.read_bytes()
+        said = unpack_from(">H", data, 16)[0] if len(data) >= 100 else 0
+        self.size = (65_536 if said == 1 else said) if said in _PAGE_SIZES | {1} else page_size
+        data += bytes(-len(data) % self.size)
+        self._pages = {n + 1: data[at : at + self.size] for n, at in enumerate(range(0, len(data), self.size))}
+        self._pages.update(_logged(path.with_name(path.name + "-wal"), self.size))
+
+    def rows(self) -> Iterator[Row]:
+        """Every row that can be read, page by page."""
+        free = self._free()
+        for number in sorted(self._pages):
+            if number not in free:
+                yield from self._leaf(number)
+
+    def _leaf(self, number: int) -> Iterator[Row]:
+        page = self._pages[number]
+        start = 100 if number == 1 else 0
+        if len(page) < self.size or page[start] != LEAF:
+            return
+        (count,) = unpack_from(">H", page, start + 3)
+        for place in range(min(count, self.size // 2)):
+            with suppress(Unreadable, IndexError, struct.error):
+                yield self._cell(number, unpack_from(">H", page, start + 8 + 2 * place)[0])
+
+    def _cell(self, number: int, at: int) -> Row:
+        page = self._pages[number]
+        length, at = _varint(page, at)
+        rowid, at = _varint(page, at)
+        return Row(number, rowid, _values(self._payload(page, at, length)))
+
+    def _payload(self, page: bytes, at: int, length: int) -> bytes:
+        most = self.size - 35
+        if length <= most:
+            return page[at : at + length]
+        least = (self.size - 12) * 32 // 255 - 23
+        local = least + (length - least) % (self.size - 4)
+        local = local if local <= most else least
+        payload, following = page[at : at + local], unpack_from(">I", page, at + local)[0]
+        while len(payload) < length:
+            further = self._pages.get(following)
+            if not following or further is None or length > 2**24:
+                raise Unreadable
+            payload += further[4 : 4 + length - len(payload)]
+            (following,) = unpack_from(">I", further)
+        return payload
+
+    def _free(self) -> set[int]:
+        """Pages on the list of free ones, as far as it can be followed."""
+        free: set[int] = set()
+        trunk = unpack_from(">I", self._pages[1], 32)[0] if 1 in self._pages else 0
+        while trunk and trunk in self._pages and trunk not in free:
+            free.add(trunk)
+            following, count = unpack_from(">II", self._pages[trunk])
+            if count > self.size // 4 - 2:
+                break
+            free |= set(unpack_from(f">{count}I", self._pages[trunk], 8))
+            trunk = following
+        return free
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for place in range(9):
+        byte = data[at + place]
+        if place == 8:
+            return (value << 8) | byte, at + 9
+        value = (value << 7) | (byte & 0x7F)
+        if byte < 0x80:
+            return value, at + place + 1
+    raise Unreadable
+
+
+def _values(payload: bytes) -> tuple[Value, ...]:
+    end, at = _varint(payload, 0)
+    kinds = []
+    while at < end:
+        kind, at = _varint(payload, at)
+        kinds.append(kind)
+    values: list[Value] = []
+    for kind in kinds:
+        value, at = _value(payload, at, kind)
+        values.append(value)
+    return tuple(values)
+
+
+def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
+    if kind in (0, 8, 9):
+        return (None, 0, 1)[max(0, kind - 7)], at
+    size = _INTEGERS.get(kind) or ((kind - 12) // 2 if kind >= 12 else 0)
+    piece = payload[at : at + size]
+    if kind in (7, 10, 11) or len(piece) < size:
+        raise Unreadable
+    return (int.from_bytes(piece, "big", signed=True) if kind in _INTEGERS else piece), at + size
+
+
+def _logged(log: Path, size: int) -> dict[int, bytes]:
+    """The pages that a write-ahead log has committed, the newest of each."""
+    data = log.read_bytes() if log.exists() else b""
+    if len(data) < _WAL_HEAD or _WAL.unpack_from(data)[0] not in _WAL_MAGIC:
+        return {}
+    magic, _, said, _, *salts, first, second = _WAL.unpack_from(data)
+    order, sums = _WAL_MAGIC[magic], (first, second)
+    if said != size:
+        return {}
+    committed: dict[int, bytes] = {}
+    open_: dict[int, bytes] = {}
+    for at in range(_WAL_HEAD, len(data) - _FRAME_HEAD - size + 1, _FRAME_HEAD + size):
+        number, commit, salt1, salt2, *wanted = _FRAME.unpack_from(data, at)
+        page = data[at + _FRAME_HEAD : at + _FRAME_HEAD + size]
+        sums = _checksum(data[at : at + 8] + page, sums, order)
+        if [salt1, salt2] != salts or list(sums) != wanted:
+            break
+        open_[number] = page
+        if commit:
+            committed.update(open_)
+            open_.clear()
+    return committed
+
+
+def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:
+    one, two = sums
+    for left, right in iter_unpack(f"{order}II", data):
+        one = (one + left + two) & 0xFFFFFFFF
+        two = (two + right + one) & 0xFFFFFFFF
+    return one, two

@@ -1,0 +1,222 @@
+"""Rot and damaged pages: noticed, named, and no more lost than what stood there."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_agent.buffer.salvage import salvage
+from edge_agent.buffer.schema import PAGE
+from edge_agent.recorder import messages
+from edge_agent.recorder.opening import FILE
+from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from records import Lane, Record
+from records.types import DeviceHealth, Loss, StreamOpen
+from tests.edge_agent.boxes import NOON, TestBox, some_records
+from tests.edge_agent.test_recorder import ROOM, Bench, accept, running, until
+
+BOX = TestBox()
+COUNT = 1500
+FLIPS = 20
+
+
+class Found(NamedTuple):
+    """What HQ would read of a box: the stream filled by `fill`, and the tombstones of any other."""
+
+    records: dict[tuple[Lane, int], Record]
+    losses: list[Loss]
+
+    @property
+    def named(self) -> set[tuple[Lane, int]]:
+        """Numbers that a tombstone names."""
+        spans = ((Lane(loss.lane or 0), loss.first or 0, loss.last or 0) for loss in self.losses)
+        return {(lane, seq) for lane, first, last in spans for seq in range(first, last + 1)}
+
+
+def fill(folder: Path, box: TestBox, *, cut: bool) -> tuple[bytes, set[tuple[Lane, int]]]:
+    """A closed buffer of one epoch, as batches or as rows; its stream, and the numbers that are in it."""
+    bench = Bench(folder, box)
+    for at in range(0, COUNT, 100):
+        bench.step(accept(some_records(100, seed=at)))
+        bench.step(messages.Flush())
+    if cut:
+        cut_all(bench)
+    numbers = {(lane, seq) for lane in Lane for seq in range(1, bench.core.next[lane])}
+    bench.buffer.close()
+    return bench.core.identity.stream, numbers
+
+
+def cut_all(bench: Bench) -> None:
+    """Until no row waits, in batches as small as a live link makes them."""
+    while bench.core.uncut:
+        bench.clock.mono += 1
+        bench.step(messages.Tick(True, ROOM))
+
+
+def look(folder: Path, box: TestBox, stream: bytes) -> Found:
+    """Runs a recorder on the file until everything is cut, and reads all of it."""
+    with running(folder, box) as (desk, recorder):
+        until(lambda: at_rest(desk, recorder), "everything to be cut")
+        read = box.read_streams(desk.parcels(frozenset(), 10_000))
+    kept = {(lane, seq): record for (own, lane, seq), record in read.items() if own == stream}
+    losses = [record.data for record in read.values() if isinstance(record.data, Loss)]
+    return Found(kept, losses)
+
+
+def at_rest(desk: Desk, recorder: RecorderThread) -> bool:
+    """No row waits to be cut, and another look at every batch finds nothing new damaged."""
+    before = recorder.status().accepted
+    desk.parcels(frozenset(), 10_000)
+    status = recorder.status()
+    return status.accepted == before == status.cut
+
+
+def damage(path: Path, page: int, rng: Random) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE)
+        file.write(rng.randbytes(PAGE))
+
+
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_page_costs_what_stood_on_it(tmp_path: Path, cut: bool, every: int) -> None:
+    """Of a file with one page trashed, everything else is saved, and what is missing is named."""
+    box, rng = TestBox(), Random(3)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    stream, numbers = fill(whole, box, cut=cut)
+    original = (whole / FILE).read_bytes()
+    worst = 0
+    for page in range(1, len(original) // PAGE + 1, every):
+        folder = tmp_path / f"page-{page}"
+        folder.mkdir()
+        (folder / FILE).write_bytes(original)
+        damage(folder / FILE, page, rng)
+
+        found = look(folder, box, stream)
+
+        lost = numbers - set(found.records)
+        worst = max(worst, len(lost))
+        assert lost <= found.named, f"page {page}: {len(lost)} lost, {len(lost - found.named)} of them not named"
+        assert len(lost) <= (COUNT if cut else 100), f"page {page}"
+    assert len(original) // PAGE > 20
+    assert worst > 0
+
+
+def test_every_flipped_bit_of_a_stored_record_is_noticed(tmp_path: Path) -> None:
+    """HQ never reads a record that is not what was accepted: it is whole, or it is gone and named."""
+    box, rng = TestBox(), Random(4)
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    stream, numbers = fill(whole, box, cut=False)
+    truth = look(copied(whole, tmp_path / "truth"), box, stream).records
+    assert set(truth) == numbers
+    changed = 0
+    for flip in range(FLIPS):
+        folder = copied(whole, tmp_path / f"flip-{flip}")
+        with (folder / FILE).open("r+b") as file:
+            at = rng.randrange(len((folder / FILE).read_bytes()))
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ (1 << rng.randrange(8))]))
+
+        found = look(folder, box, stream)
+
+        lost = numbers - set(found.records)
+        changed += bool(lost)
+        assert lost <= found.named
+        assert all(found.records[key] == truth[key] for key in numbers - lost)
+    assert changed > FLIPS // 10
+
+
+def copied(source: Path, folder: Path) -> Path:
+    folder.mkdir()
+    (folder / FILE).write_bytes((source / FILE).read_bytes())
+    return folder
+
+
+def test_a_header_survives_any_one_damaged_copy(tmp_path: Path) -> None:
+    """Two of the three copies of an epoch's header may be lost."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=True)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("UPDATE header_a SET raw = zeroblob(2000)")
+        db.execute("DELETE FROM header_b")
+        db.commit()
+
+    assert set(look(tmp_path, box, stream).records) == numbers
+
+
+def test_damage_found_while_running_is_salvaged_at_once(tmp_path: Path) -> None:
+    """The recorder goes on in a fresh file: what it had confirmed and what was on its way are both there."""
+    box = TestBox()
+    with running(tmp_path, box) as (desk, _):
+        for n in range(300):
+            desk.submit(Submission("door-1", [health(n)], [None], {"n": b"%d" % n})).result(20)
+        desk.ask(lambda buffer: buffer._db.all("PRAGMA wal_checkpoint(TRUNCATE)"))
+        stream = desk.ask(lambda buffer: buffer.view().identity).stream
+        size = (tmp_path / FILE).stat().st_size
+        for page in range(2, size // PAGE):
+            damage(tmp_path / FILE, page, Random(page))
+        desk.ask(lambda buffer: buffer._db.all("PRAGMA cache_size=0"))
+        tickets = [desk.submit(Submission("door-1", [health(n)], [None], {})) for n in range(300, 600)]
+        for ticket in tickets:
+            ticket.result(20)
+
+    assert list(tmp_path.glob(f"{FILE}.damaged-*"))
+    with running(tmp_path, box) as (desk, recorder):
+        until(lambda: at_rest(desk, recorder), "everything to be cut")
+        read = box.read_streams(desk.parcels(frozenset(), 10_000))
+    opened = [record.data for record in read.values() if isinstance(record.data, StreamOpen)]
+    assert [said.reason for said in opened] == ["salvaged"]
+    assert opened[0].previous == stream.hex()
+    told = {record.data.reason for record in read.values() if isinstance(record.data, DeviceHealth)}
+    assert {str(n) for n in range(300, 600)} <= told
+
+
+def health(number: int) -> Record:
+    return Record("door-1", NOON, DeviceHealth(state="down", reason=str(number)))
+
+
+@given(st.binary(max_size=40_000), st.binary(max_size=10_000))
+def test_a_file_of_any_bytes_is_salvaged_to_the_end(data: bytes, log: bytes) -> None:
+    """Whatever stands in file and log, the salvage ends, and finds nothing that no box signed."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        path.write_bytes(data)
+        path.with_name(path.name + "-wal").write_bytes(log)
+        found = salvage(path, BOX.seal.public)
+
+    assert (found.rows, found.batches, found.epochs) == ([], [], {})
+
+
+@cache
+def real_file() -> bytes:
+    with TemporaryDirectory() as folder:
+        fill(Path(folder), BOX, cut=False)
+        return (Path(folder) / FILE).read_bytes()
+
+
+@given(st.data())
+def test_a_damaged_file_is_salvaged_to_the_end(data: st.DataObject) -> None:
+    """Cut anywhere and overwritten anywhere, a real file gives what is whole and no error."""
+    whole = real_file()
+    at = data.draw(st.integers(0, len(whole)))
+    patch = data.draw(st.binary(max_size=64))
+    end = data.draw(st.integers(at, len(whole)))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        path.write_bytes((whole[:at] + patch + whole[at + len(patch) :])[:end])
+        found = salvage(path, BOX.seal.public)
+
+    assert all(row.whole for row in found.rows)
