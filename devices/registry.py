@@ -26,11 +26,13 @@ BUILT_IN = {
     "ir-thermometer": "devices.ir_thermometer",
     "json-drop": "devices.json_drop",
     "modbus": "devices.modbus",
+    "mqtt-sensor": "devices.mqtt_sensor",
     "pos-sql": "devices.pos_sql",
     "poslog": "devices.poslog",
     "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
     "w1-thermometer": "devices.w1_thermometer",
+    "xovis-count": "devices.xovis_count",
 }
 
 

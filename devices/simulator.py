@@ -23,11 +23,11 @@ class Message(NamedTuple):
 
     way: how it reaches the agent
     body: the protocol's bytes
-    name: file name of a drop
+    name: file name of a drop, topic of a publication
     content_type: of a push
     """
 
-    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file"]
+    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file", "mqtt"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
@@ -128,6 +128,23 @@ class FileWay:
         begun = place.with_suffix(".tmp")
         begun.write_bytes(message.body)
         begun.rename(place)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class MqttWay:
+    """A gateway that publishes to a broker; a message's name is its topic."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+
+    def say(self, message: Message) -> None:
+        """One connection a message; returns once the broker has it."""
+        from paho.mqtt.publish import single  # drivers import this module for `Message` alone
+
+        single(message.name, message.body, qos=1, hostname=self._host, port=self._port)
 
     def close(self) -> None:
         """Nothing is held."""

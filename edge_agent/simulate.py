@@ -13,7 +13,7 @@ from random import Random
 
 from devices.registry import UnknownDriver, driver
 from devices.serve_way import ServeWay
-from devices.simulator import Answerer, DropWay, FileWay, Message, PtyWay, PushWay, SqliteWay, Way
+from devices.simulator import Answerer, DropWay, FileWay, Message, MqttWay, PtyWay, PushWay, SqliteWay, Way
 from edge_agent.exits import Exit
 
 _PLACES = {
@@ -75,6 +75,8 @@ def _way(kind: str, to: str) -> Way:
             return DropWay(Path(to))
         case "file":
             return FileWay(Path(to))
+        case "mqtt":
+            return MqttWay(*_address(to))
         case "sql":
             return SqliteWay(Path(to))
         case "serve":

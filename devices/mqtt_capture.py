@@ -1,0 +1,85 @@
+"""Captured MQTT messages: lines of a topic, a blank and the payload, as `mosquitto_sub -v` prints them.
+
+JSON documents with `topic` and `payload` (text, or JSON itself), one after the other or in a list, are read too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from devices.json_documents import Document, Documents, Fault
+
+_LONGEST = 256 * 1024
+
+
+class Captured(NamedTuple):
+    topic: str
+    payload: bytes
+
+
+class Capture:
+    """Bytes in, messages and faults out. Opens nothing, reads no clock, raises nothing."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._lines = False  # whether a line has come, so that no later brace makes it JSON
+        self._documents: Documents | None = None
+
+    def feed(self, data: bytes) -> list[Captured | Fault]:
+        if self._documents is None:
+            self._buffer += data
+            if not (begun := self._buffer.lstrip(b" \t\r\n\xef\xbb\xbf")):
+                return []
+            if not begun.startswith((b"{", b"[")) or self._lines:
+                return self._cut()
+            self._documents, data = Documents(), bytes(self._buffer)
+            self._buffer.clear()
+        return _messages(self._documents.feed(data))
+
+    def end(self) -> list[Captured | Fault]:
+        """What the end completes: a last line, half a document."""
+        found = _line(bytes(self._buffer)) if self._documents is None else _messages(self._documents.end())
+        self._buffer.clear()
+        self._lines, self._documents = False, None
+        return found
+
+    def _cut(self) -> list[Captured | Fault]:
+        self._lines = True
+        *lines, rest = self._buffer.split(b"\n")
+        self._buffer = bytearray(rest)
+        found = [message for line in lines for message in _line(bytes(line))]
+        if len(self._buffer) > _LONGEST:
+            found.append(Fault("a line without end", bytes(self._buffer)))
+            self._buffer.clear()
+        return found
+
+
+def _line(line: bytes) -> list[Captured | Fault]:
+    line = line.strip(b"\r\n")
+    if not line.strip():
+        return []
+    topic, blank, payload = line.partition(b" ")
+    try:
+        return [Captured(topic.decode(), payload)] if blank else [Fault("a topic without a payload", line)]
+    except UnicodeDecodeError:
+        return [Fault("a topic that is no text", line)]
+
+
+def _messages(documents: list[Document | Fault]) -> list[Captured | Fault]:
+    found: list[Captured | Fault] = []
+    for document in documents:
+        if isinstance(document, Fault):
+            found.append(document)
+            continue
+        for entry in document.value if isinstance(document.value, list) else [document.value]:
+            found.append(_message(entry, document.raw))
+    return found
+
+
+def _message(entry: Any, raw: bytes) -> Captured | Fault:
+    if not isinstance(entry, dict) or not isinstance(entry.get("topic"), str) or "payload" not in entry:
+        return Fault("a document without topic and payload", raw)
+    payload = entry["payload"]
+    return Captured(entry["topic"], payload.encode() if isinstance(payload, str) else msgspec.json.encode(payload))
