@@ -7,7 +7,7 @@ only from where: it counts nobody.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from records.types import DoorCount
 
 BITS_16 = 1 << 16
 BITS_32 = 1 << 32
+_OLDEST, _NEWEST = 1970, 9998
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -33,6 +34,13 @@ class Rise(NamedTuple):
     in_: int
     out: int
     reset: bool = False
+
+
+def utc(time: datetime, zone: ZoneInfo) -> datetime:
+    """The instant that a counter told, in `zone` where it told no offset; `ValueError` outside of 1970 to 9998."""
+    if not _OLDEST <= time.year <= _NEWEST:
+        raise ValueError("its year is no year of a counter")
+    return (time if time.tzinfo else time.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def rise(before: Seen, now: Seen, width: int) -> Rise:

@@ -8,18 +8,19 @@ that sends both says everything twice, so only one of them is taken. Alerts come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import msgspec
 
-from devices.counter import Seen, first_sight, rise, told
-from devices.driver import Answer, Context, Driver, Item, Reading, Receiver, Rejected, Request
+from devices.counter import Seen, first_sight, rise, told, utc
+from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected
 from devices.hikvision_count.frames import Alert, AlertParser, Fault
 from devices.hikvision_count.options import Options
 from devices.http_device import HttpDevice
 from devices.http_ways import HttpStream
+from devices.pushed import Pushed
 from records import ClockQuality
 from records.types import DoorCount
 
@@ -117,11 +118,9 @@ class Counter:
     def _time(self, text: str) -> datetime:
         try:
             time = datetime.fromisoformat(text)
+            return utc(time.replace(tzinfo=None) if self._options.times == "wall-clock" else time, self._zone)
         except ValueError:
             raise _Unreadable("a counting alert with a time that cannot be read") from None
-        if time.tzinfo is None or self._options.times == "wall-clock":
-            time = time.replace(tzinfo=self._zone)
-        return time.astimezone(UTC)
 
     def _people(self, alert: Element, counting: Element, side: str) -> int:
         count = _number(counting, side)
@@ -201,22 +200,11 @@ class HikDecoder:
         return self._counter.items(self._parser.end(), at)
 
 
-class HikReceiver:
-    """Pushes of a camera. What cannot be read is set aside and answered 200, since it would only come again."""
-
-    def __init__(self, decoder: HikDecoder) -> None:
-        self._decoder = decoder
-
-    def receive(self, request: Request, at: datetime) -> Answer:
-        """Any method: cameras try an address with GET before they post to it."""
-        return Answer([*self._decoder.feed(request.body, at), *self._decoder.end(at)])
-
-
 def decoder(options: Options, context: Context) -> HikDecoder:
     return HikDecoder(options, context)
 
 
 def device(options: Options, context: Context) -> Driver | Receiver:
     if options.pull is None:
-        return HikReceiver(decoder(options, context))
+        return Pushed(decoder(options, context))
     return HttpStream(HttpDevice(options.pull), _STREAM, decoder(options, context), _QUIET_S)

@@ -1,0 +1,1 @@
+"""People counted by Axis cameras. See README.md."""

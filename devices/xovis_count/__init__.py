@@ -1,0 +1,1 @@
+"""People counted by Xovis sensors. See README.md."""
