@@ -150,7 +150,10 @@ class Mapper:
             if part is None or not all(row.holds(part.when)):
                 continue
             try:
-                yield self._fields(part.fields, targets(struct), row, currency), any(row.holds(part.negative_when))
+                yield (
+                    self._fields(part.fields, targets(struct), row, currency),
+                    sum(row.holds(part.negative_when)) % 2 == 1,
+                )
             except _Fault as fault:
                 raw = self.kept(_printed(element, self._mapping.private))
                 rejected.append(Rejected(f"{part.each or 'it'}.{number}.{fault}", raw, at))

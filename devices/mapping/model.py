@@ -102,7 +102,9 @@ class Part(_Part):
 
     each: Path | None = Field(None, description="the list in which they stand; left out: the record itself is one")
     when: Conditions = Field({}, description="which of them count: path: value, or a list of values, `*` for any")
-    negative_when: Conditions = Field({}, description="amounts and quantities are negative when one of these holds")
+    negative_when: Conditions = Field(
+        {}, description="amounts and quantities are negative when one holds; two that hold cancel out"
+    )
     fields: dict[str, Source] = Field(description="field of the record: where its value stands")
 
 

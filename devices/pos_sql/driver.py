@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic
@@ -79,8 +79,8 @@ class TillDatabase:
         upto, more = look.upto(self._after, self._options.chunk_rows)
         rows = look.rows(self._after, upto) if upto is not None else []
         tickets = self._tickets(database, look, rows, pending)
-        seen = {ticket.key for ticket in tickets}
-        self._poller.gone(ticket.key for ticket in pending if ticket.key not in seen)
+        seen = {ticket.id for ticket in tickets}
+        self._poller.gone(ticket for ticket in pending if ticket.id not in seen)
         items = self._poller.take(tickets, datetime.now(UTC), monotonic())
         self._after = self._after if upto is None else upto
         self._round_begins = not more or len(self._poller.pending) >= MOST_PENDING
@@ -91,30 +91,44 @@ class TillDatabase:
     def _tickets(self, database: Database, look: Look, rows: Sequence[Row], pending: Sequence[Ticket]) -> list[Ticket]:
         """Every ticket that has a new row, or waits, with all of its rows."""
         columns = database.ticket
-        news = {key_of(row, columns): row for row in rows if self._is_new(row, columns, look)}
-        waiting = {ticket.key: ticket.lines[0] for ticket in pending}
-        chosen = {**waiting, **news}
+        chosen = [row for row in rows if self._is_new(row, columns, look)]
+        chosen += [ticket.lines[0] for ticket in pending]
         if not chosen:
             return []
-        places = {key: look.position_of(row) for key, row in chosen.items()}
-        low, high = min(places.values()), max(places.values())
+        places: dict[Key, list[Position]] = {}
+        for row in chosen:
+            places.setdefault(key_of(row, columns), []).append(look.position_of(row))
+        low, high = min(map(min, places.values())), max(map(max, places.values()))
         overlap = self._options.overlap
-        lines = grouped(look.lines([*chosen.values()], back(low, overlap), back(high, -overlap)), columns)
+        lines = grouped(look.lines(chosen, back(low, overlap), back(high, -overlap)), columns)
         paid_ticket = database.paid_ticket
-        paid = payments_of(lines, grouped(look.payments([*chosen.values()]), paid_ticket), len(paid_ticket))
+        paid = payments_of(lines, grouped(look.payments(chosen), paid_ticket), len(paid_ticket))
         return [
-            _ticket(key, near, paid.get(key, ()), look)
-            for key, place in places.items()
-            if (near := [row for row in lines.get(key, ()) if within(look.position_of(row), place, overlap)])
+            ticket
+            for key, wanted in places.items()
+            for ticket in _apart(key, lines.get(key, ()), paid.get(key, ()), look, overlap)
+            if any(ticket.first <= place <= ticket.last for place in wanted)
         ]
 
     def _is_new(self, row: Row, columns: Sequence[str], look: Look) -> bool:
         return self._poller.unknown(key_of(row, columns), look.position_of(row), row)
 
 
-def _ticket(key: Key, lines: Sequence[Row], payments: tuple[Row, ...], look: Look) -> Ticket:
-    places = [look.position_of(row) for row in lines]
-    return Ticket(key, min(places), max(places), tuple(lines), payments)
+def _apart(key: Key, rows: Sequence[Row], payments: tuple[Row, ...], look: Look, overlap: int) -> Iterator[Ticket]:
+    """The tickets of one number, whose rows are in order of their positions."""
+    near: list[tuple[Position, Row]] = []
+    for row in rows:
+        place = look.position_of(row)
+        if near and not within(near[-1][0], place, overlap):
+            yield _ticket(key, near, payments)
+            near = []
+        near.append((place, row))
+    if near:
+        yield _ticket(key, near, payments)
+
+
+def _ticket(key: Key, near: Sequence[tuple[Position, Row]], payments: tuple[Row, ...]) -> Ticket:
+    return Ticket(key, near[0][0], near[-1][0], tuple(row for _, row in near), payments)
 
 
 class RowDecoder:

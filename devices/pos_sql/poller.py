@@ -43,10 +43,11 @@ class _Given(NamedTuple):
         return encode(self.position) + b"|" + ",".join(self.marks).encode()
 
     @classmethod
-    def decode(cls, state: bytes) -> _Given | None:
-        place, _, marks = state.rpartition(b"|")
-        position = decode(place)
-        return None if position is None else cls(position, tuple(marks.decode("ascii", "replace").split(",")))
+    def decode(cls, state: bytes) -> tuple[_Given, ...]:
+        """Those of one number, a line each; what is none of ours is left out."""
+        parts = (line.rpartition(b"|") for line in state.split(b"\n"))
+        told = ((decode(place), marks.decode("ascii", "replace")) for place, _, marks in parts)
+        return tuple(cls(position, tuple(marks.split(","))) for position, marks in told if position is not None)
 
 
 class _Pending(NamedTuple):
@@ -63,12 +64,9 @@ class Poller:
         self._mapper = Mapper(mapping, context)
         self._overlap = overlap
         self._settle_s = settle_s
-        self._given = {
-            name: given
-            for name, state in context.state.items()
-            if name.startswith(_TICKET) and (given := _Given.decode(state))
-        }
-        self._pending: dict[Key, _Pending] = {}
+        told = {name: _Given.decode(state) for name, state in context.state.items() if name.startswith(_TICKET)}
+        self._given = {name: given for name, given in told.items() if given}
+        self._pending: dict[tuple[Key, Position], _Pending] = {}
         self.scan = decode(context.state[SCAN]) if SCAN in context.state else None
 
     @property
@@ -93,10 +91,10 @@ class Poller:
             items += self._late(ticket, given, at) if given else self._new(ticket, at, now)
         return items
 
-    def gone(self, keys: Iterable[Key]) -> None:
+    def gone(self, tickets: Iterable[Ticket]) -> None:
         """Pending tickets whose rows are no more: the till took them back."""
-        for key in keys:
-            self._pending.pop(key, None)
+        for ticket in tickets:
+            self._pending.pop(ticket.id, None)
 
     def advance(self, items: list[Item], upto: Position | None) -> list[Item]:
         """The same, the last of which also carries how far the table was read."""
@@ -111,12 +109,12 @@ class Poller:
 
     def _new(self, ticket: Ticket, at: datetime, now: float) -> list[Item]:
         items = self._mapper.items(ticket.document, at, ticket.raw)
-        before = self._pending.get(ticket.key)
+        before = self._pending.get(ticket.id)
         since = before.since if before and before.ticket.look == ticket.look else now
         if not _adds_up(items) and now - since < self._settle_s:
-            self._pending[ticket.key] = _Pending(ticket, since)
+            self._pending[ticket.id] = _Pending(ticket, since)
             return []
-        self._pending.pop(ticket.key, None)
+        self._pending.pop(ticket.id, None)
         return self._remembered(items, ticket) if items else []
 
     def _late(self, ticket: Ticket, given: _Given, at: datetime) -> list[Item]:
@@ -132,16 +130,19 @@ class Poller:
 
     def _remembered(self, items: list[Item], ticket: Ticket) -> list[Item]:
         name = _name(ticket.key)
-        given = self._given[name] = _Given(ticket.last, ticket.marks)
-        state: Mapping[str, bytes | None] = {name: given.encode()}
+        others = [given for given in self._given.get(name, ()) if not self._same(given, ticket.last)]
+        self._given[name] = (*others, _Given(ticket.last, ticket.marks))
+        state: Mapping[str, bytes | None] = {name: b"\n".join(given.encode() for given in self._given[name])}
         return [msgspec.structs.replace(item, state=state) for item in items]
 
     def _known(self, key: Key, place: Position) -> _Given | None:
-        given = self._given.get(_name(key))
-        return given if given and within(given.position, place, self._overlap) else None
+        return next((given for given in self._given.get(_name(key), ()) if self._same(given, place)), None)
+
+    def _same(self, given: _Given, place: Position) -> bool:
+        return within(given.position, place, self._overlap)
 
     def _forgotten(self, before: Position) -> State:
-        old = [name for name, given in self._given.items() if given.position < before]
+        old = [name for name, given in self._given.items() if all(one.position < before for one in given)]
         for name in old:
             del self._given[name]
         return dict.fromkeys(old)

@@ -23,6 +23,11 @@ class Ticket(NamedTuple):
     payments: tuple[Row, ...]
 
     @property
+    def id(self) -> tuple[Key, Position]:
+        """Tells it from another ticket that has the same number."""
+        return self.key, self.first
+
+    @property
     def document(self) -> dict[str, Any]:
         return {**self.lines[0], "lines": list(self.lines), "payments": list(self.payments)}
 
