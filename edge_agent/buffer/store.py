@@ -100,11 +100,11 @@ class Buffer:
                 db.executemany(f"DELETE FROM {table} WHERE ordinal = ?", ordinals)  # noqa: S608 (our own names)
             db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
 
-    def rows(self, lane: Lane, limit: int) -> list[JournalRow]:
-        """The oldest rows of a lane that are not cut, all of one epoch."""
+    def rows(self, lane: Lane, first: int, limit: int) -> list[JournalRow]:
+        """The rows of a lane from a number on, all of one epoch."""
         found = self._db.all(
             "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (row_id(lane, 0), row_id(lane, 2**56 - 1), limit),
+            (row_id(lane, first), row_id(lane, 2**56 - 1), limit),
         )
         return [JournalRow(*lane_seq(id_), *rest) for id_, *rest in found if rest[0] == found[0][1]]
 

@@ -41,9 +41,11 @@ class Damaged(NamedTuple):
 
 def cut(piece: Piece, zstd: Zstd, random: Random, now: Now) -> Batch | Damaged:
     """The batch of as many leading rows as fit; without the key the sealed rows go as they are."""
-    whole = list(takewhile(lambda row: row.whole, piece.rows))
+    first = piece.rows[0].seq
+    run = [row for number, row in enumerate(piece.rows, first) if row.seq == number]
+    whole = list(takewhile(lambda row: row.whole, run))
     if not whole:
-        return _damaged(list(takewhile(lambda row: not row.whole, piece.rows)), piece.epoch)
+        return _damaged(list(takewhile(lambda row: not row.whole, run)), piece.epoch)
     if piece.key:
         return _of_records(whole, piece.key, zstd, random, now)
     return next(pack(whole, {whole[0].epoch: piece.epoch}, microseconds(now.wall)))

@@ -23,7 +23,7 @@ from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Reason, Recorder
-from edge_agent.recorder.cutting import ROWS, Piece, cut
+from edge_agent.recorder.cutting import ROWS, Damaged, Piece, cut
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
     Accept,
@@ -312,13 +312,18 @@ class RecorderThread:
         self._do([Confirm(in_flight.tickets)])
 
     def _hand_to_cutter(self, lane: Lane) -> None:
+        expected, accepted = self._recorder.cut[lane], self._recorder.accepted[lane]
         try:
-            rows = self._buffer.rows(lane, ROWS)
-            epoch = self._buffer.epoch(rows[0].epoch)
+            rows = self._buffer.rows(lane, expected, ROWS)
+            epoch = self._buffer.epoch(rows[0].epoch) if rows else self._recorder.epoch
         except BufferError:
             self._step(CutFailed())
             raise
-        self._cuts.put(Piece(rows, epoch, self._recorder.key(rows[0].epoch)))
+        if not rows or rows[0].seq > expected:
+            last = rows[0].seq - 1 if rows else accepted
+            self._step(CutDone(Damaged(lane, epoch, expected, last, {})))
+        else:
+            self._cuts.put(Piece(rows, epoch, self._recorder.key(rows[0].epoch)))
 
     def _cut_the_rest(self) -> None:
         """At a clean end the epoch's key is still here: what it sealed leaves the journal as batches."""

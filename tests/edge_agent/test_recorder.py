@@ -61,7 +61,7 @@ class Bench:
                     self.cut(lane)
 
     def cut(self, lane: Lane) -> None:
-        rows = self.buffer.rows(lane, 2000)
+        rows = self.buffer.rows(lane, self.core.cut[lane], 2000)
         piece = Piece(rows, self.buffer.epoch(rows[0].epoch), self.core.key(rows[0].epoch))
         self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
 
