@@ -7,7 +7,7 @@ only from where: it counts nobody.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,9 @@ from records.types import DoorCount
 BITS_16 = 1 << 16
 BITS_32 = 1 << 32
 _OLDEST, _NEWEST = 1970, 9998
+AHEAD = timedelta(days=1)
+"""A time further ahead of the box's clock than that was a counter's clock gone wrong."""
+_PATIENCE = timedelta(hours=1)
 
 
 class Seen(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,3 +78,21 @@ def _step(before: int, now: int, width: int) -> int | None:
     over = now + width - before
     near = width // 16
     return over if 0 <= over < near and now < near else None
+
+
+class Order:
+    """Tells what was said before and only arrives late from a clock that was set back.
+
+    A total older than the last is late, and the last has told more. Where nothing but older ones came for an hour, or
+    the last was far ahead of the box's clock, it is the counter's clock that went back.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, datetime] = {}  # when the older ones of a counter began to arrive
+
+    def is_late(self, key: str, time: datetime, last: datetime, at: datetime) -> bool:
+        """Whether to drop the counter `key`'s total of `time`, arrived `at`."""
+        if time < last <= at + AHEAD and at - self._since.setdefault(key, at) < _PATIENCE:
+            return True
+        self._since.pop(key, None)
+        return False

@@ -9,7 +9,7 @@ import msgspec
 
 from devices.axis_count.frames import Interval, LiveSum, Unreadable, read
 from devices.axis_count.options import Options
-from devices.counter import Seen, daily_rise, first_sight, told
+from devices.counter import AHEAD, Seen, daily_rise, first_sight, told
 from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected
 from devices.http_device import HttpDevice
 from devices.http_ways import HttpPoll
@@ -20,7 +20,6 @@ from records.types import DoorCount
 
 _PATH = "/local/{application}/.api?live-sum.json"
 _LIMIT = 64 * 1024
-_AHEAD = timedelta(days=1)  # a time further ahead than that was a camera's clock gone wrong
 _UNWATCHED = timedelta(minutes=15)  # a day that ended after a longer silence has counted people that nobody saw
 
 
@@ -59,7 +58,7 @@ class AxisDecoder:
             yield Rejected(str(error), found.raw, at)
             return
         for interval in counted:
-            yield self._interval(interval, found.raw, at + _AHEAD)
+            yield self._interval(interval, found.raw, at + AHEAD)
 
     def _interval(self, interval: Interval, raw: bytes, latest: datetime) -> Reading:
         begin, end = interval.begin, interval.end

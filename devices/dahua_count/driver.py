@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from devices.counter import Rise, Seen, daily_rise, first_sight, rise, told
+from devices.counter import AHEAD, Order, Rise, Seen, daily_rise, first_sight, rise, told
 from devices.dahua_count.frames import MAX_PART, Event, Fault, Part, PartParser, Summary
 from devices.dahua_count.options import Options
 from devices.driver import Context, Driver, Item, Reading, Rejected
@@ -47,6 +47,7 @@ class DahuaDecoder:
         self._options = options
         self._zone = context.timezone
         self._parser = PartParser()
+        self._order = Order()
         self._last = {key: msgspec.json.decode(value, type=_Last) for key, value in context.state.items()}
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:
@@ -68,13 +69,15 @@ class DahuaDecoder:
         except _Unreadable as error:
             yield Rejected(str(error), part.raw, at)
         else:
-            yield from readings
+            yield from (reading for reading in readings if reading)
 
-    def _count(self, values: Mapping[str, str], raw: bytes, at: datetime) -> Reading:
+    def _count(self, values: Mapping[str, str], raw: bytes, at: datetime) -> Reading | None:
         time = self._time(values, at)
         now = _Last(time or at, _series(values))
         key = f"{values.get('Channel', '0')}/{values.get('RuleID', values.get('AreaID', ''))}"
         before = self._last.get(key)
+        if before and self._order.is_late(key, now.at, before.at, at):
+            return None
         self._last[key] = now
         shown = "/".join(f"{name}={in_}-{out}" for name, (in_, out) in now.series.items())
         identity = f"{key}/{time.isoformat()}/{shown}" if time else None
@@ -101,7 +104,7 @@ class DahuaDecoder:
         if self._options.times == "box" or not _is_number(text):
             return None
         time = datetime.fromtimestamp(int(text), UTC)
-        return time if time <= at + timedelta(days=1) and time.year > 2000 else None
+        return time if time <= at + AHEAD and time.year > 2000 else None
 
 
 def _is_count(values: Mapping[str, str]) -> bool:

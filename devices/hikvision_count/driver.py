@@ -8,13 +8,13 @@ that sends both says everything twice, so only one of them is taken. Alerts come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 import msgspec
 
-from devices.counter import Seen, first_sight, rise, told, utc
+from devices.counter import AHEAD, Order, Seen, first_sight, rise, told, utc
 from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected
 from devices.hikvision_count.frames import Alert, AlertParser, Fault
 from devices.hikvision_count.options import Options
@@ -25,7 +25,6 @@ from records import ClockQuality
 from records.types import DoorCount
 
 _NVR_CHANNELS = 32  # a recorder numbers its network cameras from 33
-_AHEAD = timedelta(days=1)  # a time further ahead than that was a camera's clock gone wrong
 _STREAM = "/ISAPI/Event/notification/alertStream"
 _QUIET_S = 90.0  # cameras send a videoloss alert every few seconds to show that they are there
 
@@ -70,6 +69,7 @@ class Counter:
     def __init__(self, options: Options, context: Context) -> None:
         self._options = options
         self._zone = context.timezone
+        self._order = Order()
         self._totals = {key: msgspec.json.decode(value, type=_Total) for key, value in context.state.items()}
 
     def items(self, found: Sequence[Alert | Fault], at: datetime) -> list[Item]:
@@ -85,7 +85,7 @@ class Counter:
         except _Unreadable as error:
             return Rejected(str(error), found.raw, at)
         take = self._interval if count.method == "timerange" else self._total
-        return take(count, found.raw, at + _AHEAD)
+        return take(count, found.raw, at)
 
     def _read(self, alert: Element) -> _Count:
         counting = _child(alert, "peopleCounting")
@@ -127,11 +127,11 @@ class Counter:
         children = _child(alert, "childCounting") if self._options.children == "added" else None
         return count if children is None else count + _number(children, side)
 
-    def _interval(self, count: _Count, raw: bytes, latest: datetime) -> Reading | None:
+    def _interval(self, count: _Count, raw: bytes, at: datetime) -> Reading | None:
         if self._options.statistics == "realTime":
             return None
         before = self._totals.get(count.key, _Total())
-        until = before.until if before.until and before.until <= latest else None
+        until = before.until if before.until and before.until <= at + AHEAD else None
         after = _Total(counted=before.counted, intervals=True, until=max(until or count.end, count.end))
         state = self._remember(count.key, after)
         if before.counted and before.counted > count.begin:
@@ -141,12 +141,12 @@ class Counter:
         identity = f"{count.key}/{count.method}/{count.begin.isoformat()}"
         return Reading(data, count.end, ClockQuality.SOURCE, identity, state, raw)
 
-    def _total(self, count: _Count, raw: bytes, latest: datetime) -> Reading | None:
+    def _total(self, count: _Count, raw: bytes, at: datetime) -> Reading | None:
         before = self._totals.get(count.key, _Total())
         if self._options.statistics == "timeRange" or (self._options.statistics == "auto" and before.intervals):
             return None
-        if before.at and before.at <= latest and (count.end < before.at or count.late):
-            return None  # an old total, sent again: the newer one has told more
+        if before.at and (count.late or self._order.is_late(count.key, count.end, before.at, at)):
+            return None  # the newer one has told more
         data = self._increase(before, count)
         counted = count.end if data.in_ or data.out else before.counted
         after = _Total(count.in_, count.out, count.end, counted)

@@ -7,11 +7,12 @@ are numbered: one that is missing shows as `gap` on the next count of its agent,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 
 import msgspec
 
+from devices.counter import AHEAD
 from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected
 from devices.json_documents import Document, Documents, Fault
 from devices.pushed import Pushed
@@ -20,8 +21,6 @@ from devices.xovis_count.frames import Crossing, Interval, Package, Push, Unread
 from devices.xovis_count.options import Options
 from records import ClockQuality
 from records.types import DoorCount
-
-_AHEAD = timedelta(days=1)  # a time further ahead than that was a sensor's clock gone wrong
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,7 +72,7 @@ class XovisDecoder:
             return [Rejected(str(error), found.raw, at)]
         self._arrived(push)
         readings = [
-            *(reading for interval in push.intervals for reading in self._interval(interval, at + _AHEAD)),
+            *(reading for interval in push.intervals for reading in self._interval(interval, at + AHEAD)),
             *self._crossings(push.crossings),
         ]
         return self._marked(readings, push.package, found.raw)

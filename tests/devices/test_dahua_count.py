@@ -183,10 +183,21 @@ def test_a_camera_without_the_time_gets_the_boxs(utc: int) -> None:
     assert item.at == AT
 
 
+def test_an_answer_that_arrives_late_is_dropped() -> None:
+    """What is older than the last has been told already, whether it stands lower or, before a reset, higher."""
+    answers = [answer(0, (70, 70)), answer(5, (80, 70)), answer(3, (75, 70)), answer(6, (1, 0)), answer(4, (79, 70))]
+    assert counts(read(answers)) == [(0, 0), (10, 0), (1, 0)]
+
+
 def test_a_clock_set_back_loses_nobody() -> None:
-    """Where the camera's time jumps back, the increase is told without a beginning."""
-    last = data(read([answer(50, (5, 5)), answer(10, (7, 5))]))[-1]
-    assert (last.in_, last.from_) == (2, None)
+    """Where nothing but older answers come for an hour, counting goes on by them, first without a beginning."""
+    decoder = make(Context())
+    items: list[Item] = []
+    for minute in range(100):
+        body, arrival = answer(minute - 600 * (minute >= 20), (minute, 0)), NINE + minute * MINUTE
+        items += [*decoder.feed(body, arrival), *decoder.end(arrival)]
+    assert sum(count.in_ for count in data(items)) == 99
+    assert [count.in_ for count in data(items) if count.from_ is None] == [0, 61]
 
 
 def test_counts_in_events_are_read_and_others_passed_over() -> None:
