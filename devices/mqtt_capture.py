@@ -1,6 +1,7 @@
 """Captured MQTT messages: lines of a topic, a blank and the payload, as `mosquitto_sub -v` prints them.
 
-JSON documents with `topic` and `payload` (text, or JSON itself), one after the other or in a list, are read too.
+JSON documents with `topic` and `payload` (text, or JSON itself), one after the other or in a list, are read too. One
+without them is a payload whose topic is not known, "".
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def _messages(documents: list[Document | Fault]) -> list[Captured | Fault]:
 
 
 def _message(entry: Any, raw: bytes) -> Captured | Fault:
-    if not isinstance(entry, dict) or not isinstance(entry.get("topic"), str) or "payload" not in entry:
-        return Fault("a document without topic and payload", raw)
+    if not isinstance(entry, dict):
+        return Fault("neither a message nor a payload", raw)
+    if not isinstance(entry.get("topic"), str) or "payload" not in entry:
+        return Captured("", msgspec.json.encode(entry))
     payload = entry["payload"]
     return Captured(entry["topic"], payload.encode() if isinstance(payload, str) else msgspec.json.encode(payload))

@@ -18,6 +18,7 @@ GROUP = "store_edge.devices"
 
 BUILT_IN = {
     "axis-count": "devices.axis_count",
+    "ble-thermometer": "devices.ble_thermometer",
     "csv-drop": "devices.csv_drop",
     "dahua-count": "devices.dahua_count",
     "escpos-tap": "devices.escpos_tap",

@@ -74,9 +74,8 @@ class MqttSensors:
             return []
         identity = f"{said.probe}/{own.isoformat()}/{said.celsius}/{said.humidity}" if own else None
         clock = ClockQuality.SOURCE if own else None
-        return [
-            self._probes.take(Measured(said.probe, said.celsius, said.humidity, payload, clock, identity), own or at)
-        ]
+        measured = Measured(said.probe or None, said.celsius, said.humidity, payload, clock, identity)
+        return [self._probes.take(measured, own or at)]
 
     def _echoes(self, probe: str, topic: str, payload: bytes, at: datetime) -> bool:
         last = self._last.get(probe)
