@@ -40,11 +40,12 @@ _WIDE = {  # the widest superset of each name that printers know
 def known_encoding(name: str) -> str:
     """The canonical name; `ValueError` for what is no text encoding."""
     try:
-        found = codecs.lookup(name)
-        b"".decode(found.name)
-    except LookupError as error:
-        raise ValueError("must be a text encoding such as gb18030, big5, shift-jis or cp1252") from error
-    return found.name
+        fits = b"0".decode(name) == "0"
+    except (LookupError, UnicodeError):
+        fits = False
+    if not fits:
+        raise ValueError("must be a text encoding such as gb18030, big5, shift-jis or cp1252")
+    return codecs.lookup(name).name
 
 
 class Charset:

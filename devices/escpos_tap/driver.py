@@ -20,7 +20,7 @@ from records.types import CashEvent, PosReceipt
 
 _STAR = "a Star printer's commands, no ESC/POS: set printer and till to ESC/POS emulation"
 _NO_TEXT = "no receipt: check baudrate, parity and wiring, or set encoding and chinese_mode"
-_NOISE_SHARE = 0.06  # of a text, above which it is none
+_NOISE = ((0, 0.49), (2, 0.25), (8, 0.06))  # more than so many, and than that share of a text: it is none
 
 
 class _Receipt(NamedTuple):
@@ -128,9 +128,7 @@ def _fault(document: Document) -> str | None:
     if document.star:
         return _STAR
     share = document.noise / max(len(document.text), 1)
-    if document.noise and (share >= 0.5 or (document.noise > 2 and share > _NOISE_SHARE)):
-        return _NO_TEXT
-    return None
+    return _NO_TEXT if any(document.noise > count and share > limit for count, limit in _NOISE) else None
 
 
 def _decoders(options: Options, context: Context) -> Callable[[], TapDecoder]:
