@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,13 +15,18 @@ from devices.mapping.model import Conditions, Part, RecordMapping, Rule, Value
 from devices.mapping.private import is_private, without_private
 from devices.mapping.targets import Target, targets
 from devices.mapping.tickets import sale_line, tender, transaction
-from devices.mapping.values import Misfit, decimal, fitted, instant, minor_units, text
+from devices.mapping.values import PADDING, Misfit, decimal, fitted, instant, minor_units, text
 from devices.tills import RAW_LIMIT
 from records import ClockQuality
 from records.types import SaleLine, Tender, Transaction
 
 MOST_LINES = 2000
 _ROOT = "$."
+
+
+@lru_cache(maxsize=1024)  # a mapping has few paths, and every document takes them
+def _steps(path: str) -> tuple[bool, tuple[str, ...]]:
+    return path.startswith(_ROOT), tuple(path.removeprefix(_ROOT).split("."))
 
 
 class _Fault(ValueError):
@@ -35,11 +41,12 @@ class Scope(NamedTuple):
 
     def find(self, path: str) -> Any:
         """What stands there; None where nothing does."""
-        value = self.root if path.startswith(_ROOT) else self.here
-        for step in path.removeprefix(_ROOT).split("."):
-            if isinstance(value, Mapping):
+        rooted, steps = _steps(path)
+        value = self.root if rooted else self.here
+        for step in steps:
+            if isinstance(value, dict):
                 value = value.get(step)
-            elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdecimal() and len(step) < 10:
+            elif isinstance(value, list | tuple) and step.isdecimal() and len(step) < 10:
                 value = value[int(step)] if int(step) < len(value) else None
             else:
                 return None
@@ -187,12 +194,18 @@ class Mapper:
 
 
 def _found(source: Value, scope: Scope) -> Any:
-    return source.value if source.value is not None else scope.find(_path(source, scope))
+    """The constant, or the first path's value that is one."""
+    if source.value is not None:
+        return source.value
+    for path in source.path:
+        value = scope.find(path)
+        if not _blank(value):
+            return value
+    return None
 
 
-def _path(source: Value, scope: Scope) -> str:
-    """The first that has a value."""
-    return next((path for path in source.path if _told(scope.find(path)) != ""), source.path[0])
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip(PADDING))
 
 
 def _meant(source: Value, told: str | None) -> str | None:
@@ -205,7 +218,9 @@ def _meant(source: Value, told: str | None) -> str | None:
 
 
 def _place(source: Value, scope: Scope) -> str:
-    return _path(source, scope) if source.path else "the constant"
+    """The path to blame: the one that was taken, else the first."""
+    paths = source.path or ("the constant",)
+    return next((path for path in paths if not _blank(scope.find(path))), paths[0])
 
 
 def _told(value: object) -> str | None:

@@ -21,12 +21,21 @@ def is_private(name: str, more: Collection[str]) -> bool:
 
 def without_private(raw: bytes, more: tuple[str, ...]) -> bytes:
     """`raw`, JSON, XML or a form, perhaps cut off, with a star in the place of every such value."""
+    lower = raw.lower()
+    if not any(name in lower for name in _names(more)):
+        return raw
     return _pattern(more).sub(lambda found: (found["json"] or found["xml"] or found["form"]) + b"*", raw)
 
 
 @cache
+def _names(more: tuple[str, ...]) -> tuple[bytes, ...]:
+    """In lower case, the longest first."""
+    return tuple(name.lower().encode() for name in sorted({*ALWAYS, *more}, key=len, reverse=True))
+
+
+@cache
 def _pattern(more: tuple[str, ...]) -> re.Pattern[bytes]:
-    names = "|".join(re.escape(name) for name in sorted({*ALWAYS, *more}, key=len, reverse=True)).encode()
+    names = b"|".join(map(re.escape, _names(more)))
     text = rb'"(?:[^"\\]|\\.)*+"?'
     json = rb'(?P<json>"(?:%s)"\s*:\s*)(?:%s|\[[^\]]*+\]?|\{[^}]*+\}?|[^\s,}\]"\[{][^\s,}\]]*+)' % (names, text)
     xml = rb"(?P<xml><(?:[\w.-]+:)?(?:%s)(?:\s[^>]*)?>\s*)(?:<!\[CDATA\[(?:(?!\]\]>).)*+(?:\]\]>)?|[^<]++)" % names

@@ -13,6 +13,7 @@ from devices.mapping.targets import Kind, Target
 from devices.tills import as_utc
 
 _MOST_DIGITS = 18
+PADDING = " \0\t\r\n\u3000"
 _LONGEST = 2000  # characters of a text
 _YES_NO = {"true": True, "yes": True, "y": True, "1": True, "false": False, "no": False, "n": False, "0": False}
 _WITHOUT_MINOR = {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"}
@@ -29,21 +30,27 @@ class Misfit(ValueError):
 
 def text(value: object) -> str | None:
     """Without the blanks that fixed columns are padded with; None where nothing is left."""
+    if isinstance(value, str):
+        return _kept(value.strip(PADDING))
     if value is None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime | date | time):
         return value.isoformat()
-    if not isinstance(value, str | int | float | Decimal):
+    if not isinstance(value, int | float | Decimal):
         raise Misfit("is no single value")
-    told = str(value).strip().strip("\x00").strip()
+    return str(value)
+
+
+def _kept(told: str) -> str | None:
     if len(told) > _LONGEST:
         raise Misfit(f"is longer than {_LONGEST} characters")
-    try:
-        told.encode()
-    except UnicodeEncodeError:
-        raise Misfit("holds bytes outside the encoding") from None
+    if not told.isascii():
+        try:
+            told.encode()
+        except UnicodeEncodeError:
+            raise Misfit("holds bytes outside the encoding") from None
     return told or None
 
 
