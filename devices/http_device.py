@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from devices.digest import Login, basic, challenges, digest
@@ -23,6 +24,14 @@ from devices.options import HttpAccess
 
 _PIECE = 64 * 1024
 _SHORTEST_WAIT_S = 0.001  # 0 would make a socket non-blocking
+
+
+class _Question(NamedTuple):
+    """document: JSON that goes with it."""
+
+    method: str
+    path: str
+    document: bytes | None = None
 
 
 class HttpDevice:
@@ -40,9 +49,20 @@ class HttpDevice:
 
     def get(self, path: str, limit: int) -> bytes:
         """The whole body that `path` answers with; `DeviceOffline` where it is over `limit` bytes, late or refused."""
+        return self._whole(_Question("GET", path), limit)
+
+    def post(self, path: str, document: bytes, limit: int) -> bytes:
+        """The same of what `path` answers to a JSON document."""
+        return self._whole(_Question("POST", path, document), limit)
+
+    def stream(self, path: str) -> Answer:
+        """An answer whose body may go on for ever; `DeviceOffline` where there is none."""
+        return self._asked(_Question("GET", path), time.monotonic() + self._access.timeout_s)
+
+    def _whole(self, question: _Question, limit: int) -> bytes:
         deadline = time.monotonic() + self._access.timeout_s
-        body = bytearray()
-        with closing(self._asked(path, deadline)) as answer:
+        path, body = question.path, bytearray()
+        with closing(self._asked(question, deadline)) as answer:
             while not answer.done:
                 body += answer.read(deadline - time.monotonic())
                 if len(body) > limit:
@@ -51,42 +71,42 @@ class HttpDevice:
                     raise self._offline(f"answers {path} too slowly; see timeout_s")
         return bytes(body)
 
-    def stream(self, path: str) -> Answer:
-        """An answer whose body may go on for ever; `DeviceOffline` where there is none."""
-        return self._asked(path, time.monotonic() + self._access.timeout_s)
-
-    def _asked(self, path: str, deadline: float) -> Answer:
-        """The answer to `path` once logged in: a refusal brings the challenge, which the second try answers."""
+    def _asked(self, question: _Question, deadline: float) -> Answer:
+        """The answer once logged in: a refusal brings the challenge, which the second try answers."""
         login = self._login()
         for _ in range(2):
-            answer = self._once(path, login, deadline)
+            answer = self._once(question, login, deadline)
             if answer.status == HTTPStatus.OK:
                 return answer
             answer.close()
             if answer.status != HTTPStatus.UNAUTHORIZED or login is None:
                 break
             self._challenge, self._count = challenges(answer.every("www-authenticate")), 0
-        raise self._offline(_refusal(answer.status, path, login))
+        raise self._offline(_refusal(answer.status, question.path, login))
 
-    def _once(self, path: str, login: Login | None, deadline: float) -> Answer:
-        target = self._base + path
-        lines = [f"GET {target} HTTP/1.1", f"Host: {self._host_header}", "Accept: */*", "Connection: close"]
+    def _once(self, question: _Question, login: Login | None, deadline: float) -> Answer:
+        target = self._base + question.path
+        lines = [f"{question.method} {target} HTTP/1.1", f"Host: {self._host_header}", "Accept: */*"]
+        lines.append("Connection: close")
         if login and self._challenge is not None:
-            lines.append(f"Authorization: {self._authorization(login, target)}")
+            lines.append(f"Authorization: {self._authorization(login, question.method, target)}")
+        if question.document is not None:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(question.document)}"]
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
         answer = Answer(self._connected(deadline), self._access.url)
         try:
-            answer.ask(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), deadline)
+            answer.ask(head + (question.document or b""), deadline)
         except DeviceOffline:
             answer.close()
             raise
         return answer
 
-    def _authorization(self, login: Login, target: str) -> str:
+    def _authorization(self, login: Login, method: str, target: str) -> str:
         offered = self._challenge or {}
         if self._access.auth == "basic":
             return basic(login)
         self._count += 1
-        header = digest(offered.get("digest", {}), login, "GET", target, secrets.token_hex(8), self._count)
+        header = digest(offered.get("digest", {}), login, method, target, secrets.token_hex(8), self._count)
         if header is None:
             raise self._offline("asks for a login other than digest; allow that on the device, or see `auth`")
         return header

@@ -63,6 +63,10 @@ class _Handler(BaseHTTPRequestHandler):
         if message.body:
             self.server.asked.set()
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         """Questions are not logged."""
 
@@ -75,7 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
         if told.get("nonce") != self.server.nonce or told.get("uri") != self.path:
             return False
         count = int(told.get("nc", "0"), 16)
-        wanted = digest(self._challenge(), login, "GET", self.path, told.get("cnonce", ""), count)
+        wanted = digest(self._challenge(), login, self.command, self.path, told.get("cnonce", ""), count)
         return wanted is not None and challenges([wanted])["digest"]["response"] == told.get("response")
 
     def _challenge(self) -> dict[str, str]:

@@ -1,25 +1,19 @@
-"""Checks of body temperature: frames to verdicts.
-
-A reading from `suspect_c` up is suspect; the next valid one within `retest_window_s` is its second check and either
-confirms or resolves it. One outside of the valid range is invalid and decides nothing.
-"""
+"""Checks of body temperature: frames to verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from devices.driver import NO_STATE, Context, Driver, Item, Reading, Rejected
+from devices.body_temperature import Checks
+from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.ir_thermometer.frames import Frame, FrameParser, Noise
 from devices.ir_thermometer.options import Options
 from devices.serial_port import SerialPort
 from records.types import TempCheck
 
-_SUSPECT_AT = "suspect_at"
 _FRAME_GAP_S = 1.0  # a frame takes 10 ms at 9600 baud: what is incomplete after a second stays so
-
-Verdict = Literal["normal", "suspect", "confirmed", "resolved", "invalid"]
 
 
 class _Best(NamedTuple):
@@ -35,8 +29,7 @@ class IrDecoder:
         self._options = options
         self._parser = FrameParser()
         self._best: _Best | None = None
-        begun = context.state.get(_SUSPECT_AT)
-        self._suspect_at = datetime.fromisoformat(begun.decode()) if begun else None
+        self._checks = Checks(options, context.state)
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:
         items: list[Item] = []
@@ -56,7 +49,7 @@ class IrDecoder:
     def _gathered(self, frame: Frame, at: datetime) -> list[Item]:
         """Continuous measuring: the person before, once this frame shows that somebody else or nobody is there."""
         best = self._best
-        here = self._valid(frame.celsius)
+        here = self._options.valid(frame.celsius)
         if best and here and at - best.last <= timedelta(seconds=self._options.gap_s):
             warmer = frame.celsius > best.frame.celsius
             self._best = _Best(frame, at, at) if warmer else best._replace(last=at)
@@ -71,27 +64,9 @@ class IrDecoder:
         return [self._check(best.frame, best.at)] if best else []
 
     def _check(self, frame: Frame, at: datetime) -> Reading:
-        before = self._suspect_at
-        verdict = self._verdict(frame.celsius, at)
-        after = self._suspect_at
-        state = NO_STATE if before == after else {_SUSPECT_AT: after.isoformat().encode() if after else None}
-        data = TempCheck(frame.celsius, verdict, ambient_celsius=frame.second)
-        return Reading(data, at, state=state, raw=frame.raw)
-
-    def _verdict(self, celsius: float, at: datetime) -> Verdict:
-        if not self._valid(celsius):
-            return "invalid"
-        begun, self._suspect_at = self._suspect_at, None
-        second = begun is not None and at - begun <= timedelta(seconds=self._options.retest_window_s)
-        if celsius < self._options.suspect_c:
-            return "resolved" if second else "normal"
-        if second:
-            return "confirmed"
-        self._suspect_at = at
-        return "suspect"
-
-    def _valid(self, celsius: float) -> bool:
-        return self._options.valid_min_c <= celsius <= self._options.valid_max_c
+        checked = self._checks.check(frame.celsius, at)
+        data = TempCheck(frame.celsius, checked.verdict, ambient_celsius=frame.second)
+        return Reading(data, at, state=checked.state, raw=frame.raw)
 
 
 def decoder(options: Options, context: Context) -> IrDecoder:

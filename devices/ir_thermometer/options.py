@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Self
+from pydantic import Field
 
-from pydantic import Field, model_validator
-
+from devices.body_options import BodyOptions
 from devices.options import SerialOptions
 
 
-class Options(SerialOptions):
+class Options(SerialOptions, BodyOptions):
     """An infrared thermometer at the entrance or at the time clock."""
 
-    suspect_c: float = Field(37.3, ge=35, le=42, description="°C from which a body temperature is suspect")
-    valid_min_c: float = Field(32.0, ge=20, le=36, description="°C below which it is no body temperature")
-    valid_max_c: float = Field(43.0, ge=40, le=60, description="°C above which it is no body temperature")
-    retest_window_s: float = Field(
-        60, ge=0, le=3600, description="seconds in which a second check belongs to a suspect one"
-    )
     gap_s: float = Field(
         0,
         ge=0,
         le=60,
         description="for continuous measuring: frames closer together than this are one person; 0 takes every frame",
     )
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if not self.valid_min_c < self.suspect_c < self.valid_max_c:
-            raise ValueError("valid_min_c, suspect_c and valid_max_c must rise in this order")
-        return self
