@@ -1,6 +1,6 @@
 """`edge-hq up`: broker, database, ingest and console on one machine, kept running, ended together.
 
-Order of a start: broker, database, tables, stream, workers. What dies is started again after a pause that doubles from
+Order of a start: broker, stream, database, tables, workers. What dies is started again after a pause that doubles from
 half a second to half a minute and starts over once the part ran for a minute. Children are told by the kernel when we
 die; what outlives a SIGKILL all the same is found by its command line and ended at the next start. `run.json` names
 ports and process ids while we run.
@@ -141,17 +141,21 @@ def up(data: Data, wishes: Wishes) -> int:
 def _start(data: Data, stack: ExitStack) -> list[Watched]:
     stack.callback(data.run_file.unlink, missing_ok=True)
     parts: list[Part] = [broker(data), database(data)]
-    for part in parts:
-        stack.callback(part.stop)
-        print(f"edge-hq: starting {part.name}", flush=True)
-        part.start()
+    _begin(parts[0], stack)
+    asyncio.run(_make_stream(data))  # at once: what boxes say before there is a stream is kept by nobody
+    _begin(parts[1], stack)
     migrate(data)
-    asyncio.run(_make_stream(data))
     workers = [Worker(name, data.root) for name in ("ingest", "serve")]
     for worker in workers:
         stack.callback(worker.stop)
         worker.start()
     return [Watched(part, time.monotonic()) for part in [*parts, *workers]]
+
+
+def _begin(part: Part, stack: ExitStack) -> None:
+    stack.callback(part.stop)
+    print(f"edge-hq: starting {part.name}", flush=True)
+    part.start()
 
 
 def _await_console(data: Data, watched: list[Watched]) -> None:

@@ -80,10 +80,15 @@ class Window:
             flight.due = now
 
     def due(self, now: float, *, hushed: bool) -> list[Parcel]:
-        """What goes out again now, headers first. hushed: HQ says nothing, so one parcel asks for all, in turn."""
+        """What goes out again now, headers first, and none later than a batch, which HQ cannot open without.
+
+        hushed: HQ says nothing, so one parcel asks for all, in turn
+        """
         if hushed and now < self._ask_at:
             return []
         late = [flight for flight in self._flights.values() if flight.due <= now]
+        if not hushed:
+            late += self._needed_by(late)
         late.sort(key=lambda flight: (flight.parcel.what is not Up.EPOCH, flight.tries, len(flight.parcel.payload)))
         if hushed and late:
             late = [min(late, key=lambda flight: flight.tries)]
@@ -94,6 +99,12 @@ class Window:
             flight.due = now + self._wait(flight.tries)
         self.resends += len(late)
         return [flight.parcel for flight in late]
+
+    def _needed_by(self, late: list[_Flight]) -> list[_Flight]:
+        """Headers that are not due yet and have not gone as often as what is."""
+        tries = max((flight.tries for flight in late), default=0)
+        headers = (flight for flight in self._flights.values() if flight.parcel.what is Up.EPOCH)
+        return [flight for flight in headers if flight not in late and flight.tries <= tries]
 
     def next_due(self, *, hushed: bool) -> float:
         """When `due` has something, infinity when nothing is in flight."""
