@@ -57,31 +57,35 @@ class JsonDocuments:
 
     def __init__(self) -> None:
         self._text = ""
+        self._begin = 0  # of what is not told yet: an open document, or what stands between documents
         self._looked = 0  # so far the text was looked at
         self._quoted = False
-        self._open = 0  # brackets of the present document
+        self._open = 0  # brackets of the open document
         self._in_array = False
 
     def feed(self, text: str) -> list[Found]:
-        self._text += text
+        self._text = self._text[self._begin :] + text
+        self._begin, self._looked = 0, self._looked - self._begin
         found: list[Found] = []
         while True:
-            limit = LONGEST if self._open else len(self._text)
+            limit = self._begin + LONGEST if self._open else len(self._text)
             if mark := (_INSIDE if self._quoted else _OUTSIDE).search(self._text, self._looked, limit):
                 self._looked = mark.end()
                 found += self._take(mark[0])
-            elif self._open and len(self._text) > LONGEST:
+            elif self._open and len(self._text) - self._begin > LONGEST:
                 found += self._too_long()
             else:
                 break
         self._looked = max(self._looked, len(self._text) - self._text.endswith("\\"))
-        while not self._open and len(self._text) > _GARBAGE:
-            found += self._passed(_GARBAGE)
+        while not self._open and len(self._text) - self._begin > _GARBAGE:
+            found += self._passed(self._begin + _GARBAGE)
         return found
 
     def end(self) -> list[Found]:
-        found = list(_salvaged(self._text)) if self._open else self._passed(len(self._text))
-        self._text, self._looked, self._quoted, self._open, self._in_array = "", 0, False, 0, False
+        rest = self._text[self._begin :]
+        found = list(_salvaged(rest)) if self._open else self._passed(len(self._text))
+        self._text, self._begin, self._looked = "", 0, 0
+        self._quoted, self._open, self._in_array = False, 0, False
         return found
 
     def _take(self, mark: str) -> list[Found]:
@@ -102,7 +106,7 @@ class JsonDocuments:
         found = self._passed(self._looked - 1)
         if mark == "[" and not self._in_array:
             self._in_array = True
-            self._drop(self._looked)
+            self._begin = self._looked
         else:
             self._open = 1
         return found
@@ -114,13 +118,13 @@ class JsonDocuments:
         if mark == "]" and self._in_array:
             found = self._passed(self._looked - 1)
             self._in_array = False
-            self._drop(self._looked)
+            self._begin = self._looked
             return found
         return []  # stays among what is no document
 
     def _complete(self) -> list[Found]:
-        text = self._text[: self._looked]
-        self._drop(self._looked)
+        text = self._text[self._begin : self._looked]
+        self._begin = self._looked
         return list(_salvaged(text))
 
     def _broken_line(self) -> list[Found]:
@@ -131,21 +135,19 @@ class JsonDocuments:
 
     def _passed(self, upto: int, reason: str = _NONE) -> list[Found]:
         """What stands between documents and is none, in pieces."""
-        text = self._text[:upto]
-        self._drop(upto)
-        pieces = (text[place : place + _GARBAGE].strip(_BETWEEN) for place in range(0, len(text), _GARBAGE))
-        return [Broken(reason, _bytes(piece)) for piece in pieces if piece]
-
-    def _too_long(self) -> list[Found]:
-        upto = self._text.rfind("\n", 0, LONGEST) + 1 or LONGEST
-        found = list(_salvaged(self._text[:upto]))
-        self._drop(upto)
-        self._quoted, self._open, self._looked = False, 0, 0
+        places = range(self._begin, upto, _GARBAGE)
+        pieces = (self._text[place : min(upto, place + _GARBAGE)].strip(_BETWEEN) for place in places)
+        found: list[Found] = [Broken(reason, _bytes(piece)) for piece in pieces if piece]
+        self._begin = upto
         return found
 
-    def _drop(self, upto: int) -> None:
-        self._text = self._text[upto:]
-        self._looked = max(0, self._looked - upto)
+    def _too_long(self) -> list[Found]:
+        limit = self._begin + LONGEST
+        upto = self._text.rfind("\n", self._begin, limit) + 1 or limit
+        found = list(_salvaged(self._text[self._begin : upto]))
+        self._begin = self._looked = upto
+        self._quoted, self._open = False, 0
+        return found
 
 
 def _salvaged(text: str) -> Iterator[Found]:
