@@ -62,6 +62,19 @@ class Epoch(Settings):
     )
 
 
+class BufferSpace(Settings):
+    """What the buffer may take on disk. Vital records (sales, cash, alerts) are never dropped once accepted."""
+
+    budget_mb: int = Field(
+        default=2048,
+        ge=64,
+        le=1_048_576,
+        description="MiB that buffer file and log may take; then the oldest goes",
+    )
+    floor_mb: int = Field(default=512, ge=0, le=1_048_576, description="MiB of the disk that are left to others")
+    reserve_mb: int = Field(default=16, ge=8, le=1024, description="MiB inside the file kept for vital records alone")
+
+
 class StoreConfig(Settings):
     """One store's mini-PC. Made by `config.load`, which also makes paths absolute and refuses repeated device ids."""
 
@@ -75,6 +88,7 @@ class StoreConfig(Settings):
     listener: Listener = Field(default=Listener(), description="where devices push to")
     heartbeat_interval_s: int = Field(default=60, ge=1, le=900, description="seconds between heartbeats")
     epoch: Epoch = Field(default=Epoch(), description="sealing keys")
+    buffer: BufferSpace = Field(default=BufferSpace(), description="space for what headquarters does not have yet")
     devices: tuple[Device, ...] = Field(
         default=(), description="the store's devices; each is a driver with its options"
     )

@@ -23,6 +23,7 @@ from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.topics import Address
 from config.store import StoreConfig
 from edge_agent.buffer import BufferError
+from edge_agent.buffer.space import Limits
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.crew import Crew
@@ -43,6 +44,7 @@ from edge_agent.ticker import Loops, Ticker
 LOWEST = "lowest_serial"
 SESSION = "session"
 LAST_WORDS_S = 5.0
+MIB = 1024 * 1024
 log = logging.getLogger(__name__)
 
 
@@ -126,7 +128,9 @@ class Daemon:
     def _recorder(self) -> RecorderThread:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
-        recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal)
+        space = config.buffer
+        limits = Limits(space.budget_mb * MIB, space.floor_mb * MIB, space.reserve_mb * MIB)
+        recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal, limits)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason, opened.gaps)
         return recorder

@@ -57,6 +57,11 @@ class Connection:
         with self.guarded():
             return self._db.execute(sql, tuple(values)).fetchall()
 
+    def each(self, sql: str, values: Iterable[object]) -> Iterator[Any]:
+        """The rows of a query, read as they are asked for."""
+        with self.guarded():
+            yield from self._db.execute(sql, tuple(values))
+
     def one(self, sql: str, values: Iterable[object] = ()) -> Any:
         """The first value of the first row; None when there is no row."""
         found = self.all(sql, values)

@@ -100,13 +100,19 @@ class Buffer:
                 db.executemany(f"DELETE FROM {table} WHERE ordinal = ?", ordinals)  # noqa: S608 (our own names)
             db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
 
-    def rows(self, lane: Lane, first: int, limit: int) -> list[JournalRow]:
-        """The rows of a lane from a number on, all of one epoch."""
-        found = self._db.all(
-            "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (row_id(lane, first), row_id(lane, 2**56 - 1), limit),
+    def rows(self, lane: Lane, first: int, limit: int, size: int) -> list[JournalRow]:
+        """The rows of a lane from a number on, all of one epoch: at most `limit`, and hardly more than `size` bytes."""
+        query = (
+            "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         )
-        return [JournalRow(*lane_seq(id_), *rest) for id_, *rest in found if rest[0] == found[0][1]]
+        found: list[JournalRow] = []
+        for id_, *rest in self._db.each(query, (row_id(lane, first), row_id(lane, 2**56 - 1), limit)):
+            row = JournalRow(*lane_seq(id_), *rest)
+            if size <= 0 or (found and row.epoch != found[0].epoch):
+                break
+            found.append(row)
+            size -= len(row.sealed)
+        return found
 
     def epoch(self, ordinal: int) -> bytes:
         """The id of an epoch by its ordinal in this file."""

@@ -32,12 +32,13 @@ class Admission:
         self._strained = False
 
     def look(self, room: Room) -> None:
-        """What space there is now."""
+        """What space there is now. Half of the reserve is left to eviction, which is slower than a flood."""
         self._room = room
-        self._strained = self._strained and room.normal <= 0
+        flooded = room.normal < (room.normal - room.vital) // 2
+        self._strained = flooded or (self._strained and room.normal <= 0)
 
     def strained(self, nothing_may_go: bool) -> None:
-        self._strained = nothing_may_go and self._room.normal <= 0
+        self._strained = self._strained or (nothing_may_go and self._room.normal <= 0)
 
     @property
     def open(self) -> bool:

@@ -284,13 +284,17 @@ class Recorder:
             return []
         self._drop_keys(now)
         self._tell_refused(now)
-        if self._admission.short and not self._evicting:
-            self._evicting = True
-            return [MakeRoom(self._admission.short)]
         current = self._epochs[self._newest[0]]
         if now.mono - current.opened >= self.policy.epoch_s or current.seals >= MAX_SEALS:
             return self._commit(epoch=self._open_epoch(now))
-        return self._flush() or self._next_cut(now, hungry)
+        return self._flush() or [*self._make_room(), *self._next_cut(now, hungry or self._admission.short > 0)]
+
+    def _make_room(self) -> list[Effect]:
+        """Only batches can go, so rows are cut meanwhile."""
+        if self._evicting or not self._admission.short:
+            return []
+        self._evicting = True
+        return [MakeRoom(self._admission.short)]
 
     def _drop_keys(self, now: Now) -> None:
         """Forgets the keys of ended epochs: at once when everything is cut, at the deadline in any case."""
@@ -318,7 +322,8 @@ class Recorder:
 
     def _evict(self, batches: Sequence[Evictable], now: Now) -> list[Effect]:
         self._evicting = False
-        self._admission.strained(not batches)
+        rows = any(self.cut[lane] < self.next[lane] for lane in (Lane.NORMAL, Lane.BULK))
+        self._admission.strained(not batches and not rows)
         return self._bury(batches, "evicted", now)
 
     def _bury(self, batches: Sequence[Evictable], reason: LossReason, now: Now) -> list[Effect]:

@@ -18,6 +18,7 @@ from edge_agent.recorder.epochs import microseconds
 from records import Lane, from_wire, type_by_id
 
 ROWS = 2000
+SEALED = 262_144  # bytes of sealed rows that hardly ever make more than one batch
 Random = Callable[[int], bytes]
 
 
@@ -63,7 +64,7 @@ def _of_records(rows: list[JournalRow], key: EpochKey, zstd: Zstd, random: Rando
     ]
     records = _within_body(records)
     while len(payload := key.seal_batch(rows[0].lane, rows[0].seq, records, zstd, random)) > wire_batch.MAX_SIZE:
-        records = records[: len(records) // 2]
+        records = records[: max(1, len(records) * wire_batch.MAX_SIZE // len(payload) * 9 // 10)]
     return _batch(rows, len(records), payload, _accepted_us(*records[0], now))
 
 

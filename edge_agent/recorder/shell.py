@@ -23,7 +23,7 @@ from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Reason, Recorder
-from edge_agent.recorder.cutting import ROWS, Damaged, Piece, cut
+from edge_agent.recorder.cutting import ROWS, SEALED, Damaged, Piece, cut
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
     Accept,
@@ -54,7 +54,6 @@ LIVE = 64
 LAST_CUTS_S = 5.0
 ENDED_S = 1.0
 GRACE = timedelta(days=7)
-LIMITS = Limits(budget=2 * 1024**3, floor=512 * 1024**2, reserve=16 * 1024**2)
 SEEN_DAYS = 8
 _RETRY_S = (0.1, 0.5, 1.0, 5.0)
 T = TypeVar("T")
@@ -133,9 +132,12 @@ class Desk:
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        found = self.ask(lambda buffer: buffer.outbox.parcels(skip, limit))
-        self.sending = skip | {parcel.digest for parcel in found}
-        return found
+        def find(buffer: Buffer) -> list[Parcel]:
+            found = buffer.outbox.parcels(skip, limit)
+            self.sending = skip | {parcel.digest for parcel in found}  # before eviction gets its next turn
+            return found
+
+        return self.ask(find)
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
         return self.ask(lambda buffer: buffer.outbox.headers(epochs))
@@ -152,7 +154,7 @@ class RecorderThread:
     """Owns the buffer: `run` until `stop`, then everything at hand is committed and cut and the file is closed."""
 
     def __init__(
-        self, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal, limits: Limits = LIMITS
+        self, opened: Buffer, recorder: Recorder, desk: Desk, clock: Clock, seal: Seal, limits: Limits
     ) -> None:
         self._buffer = opened
         self._recorder = recorder
@@ -314,7 +316,7 @@ class RecorderThread:
     def _hand_to_cutter(self, lane: Lane) -> None:
         expected, accepted = self._recorder.cut[lane], self._recorder.accepted[lane]
         try:
-            rows = self._buffer.rows(lane, expected, ROWS)
+            rows = self._buffer.rows(lane, expected, ROWS, SEALED)
             epoch = self._buffer.epoch(rows[0].epoch) if rows else self._recorder.epoch
         except BufferError:
             self._step(CutFailed())

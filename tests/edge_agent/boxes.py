@@ -37,11 +37,12 @@ class HandClock:
 
 @dataclass
 class TestBox:
-    """Keys of a box and of the headquarters it seals to."""
+    """Keys of a box and of the headquarters it seals to. keys: of the epochs whose headers HQ has seen."""
 
     __test__ = False
     hq: OpeningKey = field(default_factory=OpeningKey.generate)
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
+    keys: dict[bytes, tuple[bytes, EpochKey]] = field(default_factory=dict)
 
     @property
     def seal(self) -> BoxSeal:
@@ -55,17 +56,16 @@ class TestBox:
 
     def read_streams(self, parcels: list[Parcel]) -> dict[tuple[bytes, Lane, int], Record]:
         """Every record in these parcels, by stream, lane and number, opened with HQ's key as HQ would."""
-        keys: dict[bytes, tuple[bytes, EpochKey]] = {}
         found: dict[tuple[bytes, Lane, int], Record] = {}
         for parcel in parcels:
             if parcel.what is Up.EPOCH:
                 header = wire_epoch.parse(parcel.payload)
                 header.verify(self.key.public_key())
-                keys[header.identity.epoch] = (header.identity.stream, open_epoch(header, self.hq))
+                self.keys[header.identity.epoch] = (header.identity.stream, open_epoch(header, self.hq))
         for parcel in parcels:
             if parcel.what is Up.BATCH:
                 batch, body = wire_batch.parse(parcel.payload)
-                stream, key = keys[batch.epoch]
+                stream, key = self.keys[batch.epoch]
                 for seq, (kind, plain) in enumerate(key.open_batch(batch, body, Zstd()), batch.first):
                     assert (stream, batch.lane, seq) not in found
                     found[stream, batch.lane, seq] = from_wire(type_by_id(kind), plain)

@@ -13,7 +13,7 @@ from random import Random
 import pytest
 
 from edge_agent.buffer import Buffer, BufferError, Transaction
-from edge_agent.buffer.space import Room
+from edge_agent.buffer.space import Limits, Room
 from edge_agent.clock import SystemClock
 from edge_agent.recorder import core, messages
 from edge_agent.recorder.core import Policy, Recorder
@@ -26,6 +26,7 @@ from records.types import DeviceHealth, PosSale, Quarantine, SaleLine, StreamOpe
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, folder_bytes, some_records
 
 DEFAULT = Policy()
+AMPLE = Limits(budget=2**31, floor=0, reserve=8 * 2**20)
 ROOM = Room(2**30, 2**30)
 
 
@@ -61,7 +62,7 @@ class Bench:
                     self.cut(lane)
 
     def cut(self, lane: Lane) -> None:
-        rows = self.buffer.rows(lane, self.core.cut[lane], 2000)
+        rows = self.buffer.rows(lane, self.core.cut[lane], 2000, 2**18)
         piece = Piece(rows, self.buffer.epoch(rows[0].epoch), self.core.key(rows[0].epoch))
         self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
 
@@ -280,12 +281,14 @@ class FailingOnce(Buffer):
 
 
 @contextmanager
-def running(folder: Path, box: TestBox, kind: type[Buffer] = Buffer) -> Iterator[tuple[Desk, RecorderThread]]:
+def running(
+    folder: Path, box: TestBox, kind: type[Buffer] = Buffer, limits: Limits = AMPLE
+) -> Iterator[tuple[Desk, RecorderThread]]:
     opened = open_buffer(folder, "0214", "box-1", box.seal, NOON)
     opened.buffer.close()
     desk, clock = Desk(), SystemClock()
     recorder = Recorder(opened.identity, opened.view, box.seal, Policy())
-    thread = RecorderThread(kind(folder / FILE), recorder, desk, clock, box.seal)
+    thread = RecorderThread(kind(folder / FILE), recorder, desk, clock, box.seal, limits)
     thread.start(opened.reason, opened.gaps)
     work = threading.Thread(target=thread.run)
     work.start()
