@@ -1,0 +1,1 @@
+"""Hikvision access terminals with a thermal camera, whose events are pushed or asked for. See README.md."""
