@@ -52,6 +52,7 @@ GOODS = (
     "Kitchen roll",
     "Orange juice 1L",
 )
+SIZES = (1, 2, 2, 3, 4, 6, 12)
 TENDERS = ("cash", "card", "wechat", "alipay", "unionpay", "voucher")
 
 
@@ -94,11 +95,19 @@ def _line(rng: Random, number: int, sign: int, items: list[Item]) -> SaleLine:
 def sale(rng: Random, at: datetime, number: int, items: list[Item]) -> PosSale | PosReturn:
     """A ticket of one to twelve lines; one in forty is a return."""
     sign = -1 if rng.random() < 0.025 else 1
-    lines = tuple(_line(rng, n, sign, items) for n in range(1, rng.choice((1, 2, 2, 3, 4, 6, 12)) + 1))
+    return _ticket(rng, at, number, tuple(_line(rng, n, sign, items) for n in range(1, rng.choice(SIZES) + 1)))
+
+
+def ticket_line(rng: Random, at: datetime, number: int, items: list[Item]) -> PosSale | PosReturn:
+    """A ticket of one line."""
+    return _ticket(rng, at, number, (_line(rng, 1, 1, items),))
+
+
+def _ticket(rng: Random, at: datetime, number: int, lines: tuple[SaleLine, ...]) -> PosSale | PosReturn:
     total = sum((line.extended_amount or Decimal(0) for line in lines), Decimal(0))
     workstation = f"{rng.randrange(1, 5):02d}"
     ticket = f"{number:06d}"
-    kind = PosSale if sign > 0 else PosReturn
+    kind = PosSale if lines[0].kind == "sale" else PosReturn
     return kind(
         source_id=f"{workstation}/{at.date()}/{ticket}",
         transaction_id=ticket,
