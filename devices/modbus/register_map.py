@@ -89,8 +89,9 @@ class RegisterMap(BaseModel):
         blocks = {block for block in self.blocks() for value in counters if block.holds(value)}
         if counters and (sorted(value.kind for value in counters) != ["in", "out"] or len(blocks) != 1):
             raise ValueError("in and out must stand side by side, so that one question reads both")
-        if any(value.type == "float32" for value in counters):
-            raise ValueError("in and out must be whole numbers")
+        types = {value.type for value in counters}
+        if "float32" in types or len(types) > 1:
+            raise ValueError("in and out must be whole numbers of one type")
         return self
 
     def blocks(self) -> tuple[Block, ...]:

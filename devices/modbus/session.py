@@ -6,16 +6,16 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
+from devices.counter import Seen, first_sight, rise, told
 from devices.driver import Context, Item, Reading, Rejected
 from devices.modbus.frames import Answer, Frame, Noise, Question, Refusal, RtuParser
 from devices.modbus.options import Options, SlaveOptions
 from devices.modbus.register_map import Block, RegisterMap, Value
 from devices.temperature import Measured, Probes
-from records.types import DoorCount, Energy
+from records.types import Energy
 
 _COUNT = "count/"
 _ERRORS = {
@@ -28,14 +28,6 @@ _ERRORS = {
 }
 
 
-class _Totals(NamedTuple):
-    """A people counter's last totals."""
-
-    in_: int
-    out: int
-    at: datetime
-
-
 class Session:
     """Sans-IO: frames in, items out. `pending`: the question that waits for its answer."""
 
@@ -44,9 +36,7 @@ class Session:
         self._slaves = {slave.address: slave for slave in options.slaves}
         self._probes = Probes(options, context, timedelta(seconds=options.interval_s))
         self._totals = {
-            key: msgspec.json.decode(state, type=_Totals)
-            for key, state in context.state.items()
-            if key.startswith(_COUNT)
+            key: msgspec.json.decode(state, type=Seen) for key, state in context.state.items() if key.startswith(_COUNT)
         }
         self.pending: Question | None = None
 
@@ -106,8 +96,8 @@ class Session:
         items += self._count(unit, {v.kind: (v, n) for v, n in read.items() if isinstance(n, int)}, answer.raw, at)
         missing = [value for value in values if read[value] is None]
         if missing:
-            told = ", ".join(f"{value.kind} of register {value.address}" for value in missing)
-            items.append(Rejected(f"{unit} has no {told}; check the probe", answer.raw, at))
+            names = ", ".join(f"{value.kind} of register {value.address}" for value in missing)
+            items.append(Rejected(f"{unit} has no {names}; check the probe", answer.raw, at))
         return items
 
     def _ambient(self, unit: str, read: dict[Value, float | int | None], raw: bytes, at: datetime) -> list[Item]:
@@ -117,36 +107,21 @@ class Session:
                 probe = f"{unit}-{value.probe}" if value.probe else unit
                 said.setdefault(probe, {})[value.kind] = round(number * value.scale, 6)
         return [
-            self._probes.take(Measured(probe, told.get("celsius"), told.get("humidity"), raw), at)
-            for probe, told in said.items()
+            self._probes.take(Measured(probe, both.get("celsius"), both.get("humidity"), raw), at)
+            for probe, both in said.items()
         ]
 
     def _count(self, unit: str, read: dict[str, tuple[Value, int]], raw: bytes, at: datetime) -> list[Item]:
         if "in" not in read or "out" not in read:
             return []
-        key = _COUNT + unit
+        key, now = _COUNT + unit, Seen(read["in"][1], read["out"][1], at)
         before = self._totals.get(key)
-        now = _Totals(read["in"][1], read["out"][1], at)
         self._totals[key] = now
-        data = _increase(before, now, read["in"][0].bits, read["out"][0].bits, unit)
+        if before is None:
+            data = first_sight(now, unit)
+        else:
+            data = told(before, now, rise(before, now, 1 << read["in"][0].bits), unit)
         return [Reading(data, at, state={key: msgspec.json.encode(now)}, raw=raw)]
-
-
-def _increase(before: _Totals | None, now: _Totals, in_bits: int, out_bits: int, line: str) -> DoorCount:
-    """What was counted since. A total that fell near its end has wrapped; any other that fell was reset."""
-    if before is None:
-        return DoorCount(0, 0, None, now.at, line, gap=True)
-    came, went = _wrapped(before.in_, now.in_, in_bits), _wrapped(before.out, now.out, out_bits)
-    start = min(before.at, now.at)
-    if came is None or went is None:
-        return DoorCount(now.in_, now.out, start, now.at, line, resumed=True)
-    return DoorCount(came, went, start, now.at, line)
-
-
-def _wrapped(before: int, now: int, bits: int) -> int | None:
-    size = 1 << bits
-    wrapped = before >= size - size // 16 and now < size // 16
-    return now - before if now >= before else now - before + size if wrapped else None
 
 
 def _energy(unit: str, total: float, scale: float, raw: bytes, at: datetime) -> Item:
