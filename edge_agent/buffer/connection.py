@@ -27,10 +27,11 @@ class Connection:
         self.path = path
         made = not path.exists()
         with self.guarded():
+            _write_again(path.with_name(path.name + "-wal"))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             prepare(self._db)
-        if made:
-            path.chmod(0o600)
+            if made:
+                path.chmod(0o600)
             _sync_folder(path.parent)
 
     def close(self) -> None:
@@ -38,11 +39,13 @@ class Connection:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Turns SQLite's errors into ours."""
+        """Turns errors of SQLite and of the disk into ours."""
         try:
             yield
         except sqlite3.Error as fault:
             raise wrapped(fault, self.path) from fault
+        except OSError as fault:
+            raise BufferError(f"{self.path}: {fault}") from fault
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -88,8 +91,24 @@ def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
     return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
 
 
+def _write_again(wal: Path) -> None:
+    """Writes the write-ahead log over itself and syncs it.
+
+    After a sync that failed the page cache holds what the disk does not have, and no later sync writes it: what is read
+    there must not count as committed before it was written once more.
+    """
+    if not wal.exists():
+        return
+    with wal.open("r+b") as file:
+        content = file.read()
+        file.seek(0)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def _sync_folder(folder: Path) -> None:
-    """Makes a new file's name durable."""
+    """Makes new files' names durable, also those that a failed start left behind."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -43,8 +43,10 @@ def open_buffer(folder: Path, store: str, box: str, seal: Seal, now: datetime) -
     try:
         buffer = Buffer(path)
         view = buffer.view()
-        if view.identity is not None:
+        if view.identity is not None and view.transaction:
             return Opened(buffer, view.identity, view, None, [])
+        if view.identity is not None:  # ended before its first transaction, in which the stream says what it is
+            return _begun(buffer, view.identity, "salvaged" if view.identity.previous else "new", [])
         return _found(buffer, StreamIdentity(seal.random(16), None, store, box, seal.random(32)), "new", [])
     except BufferDamaged as damage:
         log.error("event=buffer-damaged reason=%r", str(damage))
@@ -80,8 +82,13 @@ def _with(found: Salvaged, in_flight: InFlight) -> Salvaged:
 
 
 def _found(buffer: Buffer, identity: StreamIdentity, reason: Reason, lost: list[Gap]) -> Opened:
-    """Says in the file which stream it is; its first epoch follows none, whatever headers were taken over."""
+    """Says in the file which stream it is."""
     buffer.found(identity)
+    return _begun(buffer, identity, reason, lost)
+
+
+def _begun(buffer: Buffer, identity: StreamIdentity, reason: Reason, lost: list[Gap]) -> Opened:
+    """A stream without an epoch of its own: its first follows none, whatever headers were taken over."""
     view = buffer.view()
     ordinal = view.epoch[0] if view.epoch else 0
     return Opened(buffer, identity, view._replace(epoch=(ordinal, bytes(16))), reason, lost)
