@@ -32,6 +32,7 @@ BUILT_IN = {
     "mqtt-sensor": "devices.mqtt_sensor",
     "pos-sql": "devices.pos_sql",
     "poslog": "devices.poslog",
+    "pulse-count": "devices.pulse_count",
     "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
     "w1-thermometer": "devices.w1_thermometer",

@@ -1,0 +1,1 @@
+"""Light beams, mats and turnstiles on the modem lines of a serial port. See README.md."""
