@@ -105,7 +105,6 @@ class Assembler:
                 self._control(code, at, found)
             case Stray(name):
                 self._flush(at)
-                self._noise += 1
                 self._star += name in _STAR
             case Command(name):
                 pulsed = _opens_drawer(token) or (self._pulsed and name in _REAL_TIME)

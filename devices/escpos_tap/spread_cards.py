@@ -25,6 +25,10 @@ _BRANDS = (  # how a brand's numbers begin, and how long they are
 )
 _CARD_GROUPS = ((4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2), (4, 4, 4, 4, 1), (4, 6, 5), (6, 13), (6, 10), (4, 15))
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_CARD_WORD = re.compile(
+    r"(?i)card|\bpan\b|卡号|卡號|账号|帳號|银联|銀聯|银行卡|刷卡|visa|master|amex|unionpay|debit|credit"
+)
+_REACH = 24  # characters between such a word and the number
 _ARTICLE_LENGTHS = (13, 14)  # of a GTIN, which stands beside a quantity or on the line before one
 
 
@@ -46,10 +50,15 @@ def without_digits(raw: bytes) -> bytes:
 
 
 def _may_be_spread(view: str, part: list[tuple[int, str]]) -> bool:
-    """Whether it is laid out as a card number is: in its groups, or wrapped within; an article's number is no part."""
+    """Whether it is laid out as a card number is: in its groups, or wrapped within.
+
+    An article's number is no part of one, unless a word for a card stands before it.
+    """
     if len(part) == 1:
         return False
-    wrapped = "\n" in view[part[0][0] : part[-1][0]] and not any(_is_article(run) for _, run in part)
+    first, last = part[0][0], part[-1][0]
+    named = _CARD_WORD.search(view, max(0, first - _REACH), first) is not None
+    wrapped = "\n" in view[first:last] and (named or not any(_is_article(run) for _, run in part))
     return wrapped or tuple(len(run) for _, run in part) in _CARD_GROUPS
 
 

@@ -78,7 +78,7 @@ def test_real_time_commands_within_data_belong_to_the_data() -> None:
 
 def test_an_unknown_command_costs_one_letter() -> None:
     """ESC and its letter go, what follows is read on; without a letter only ESC goes."""
-    assert printed(b"corner shop a\x1b~b\x1d\x01c\x1b\nd") == "corner shop abc\nd"
+    assert printed(b"the corner shop a\x1b~b\x1d\x01c\x1b\nd") == "the corner shop abc\nd"
     assert printed(b"\x1b" + "故障".encode("gb18030")) == "故障"
     assert [type(token) for token in StreamParser().feed(b"\x1b~")] == [Stray]
 
