@@ -10,19 +10,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from time import monotonic
+from time import monotonic, sleep
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from cloud_sync.uplink.messages import Parcel
 from devices.driver import Context, Driver, Taken
 from devices.registry import driver
-from edge_agent.buffer import Buffer
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.recorder.opening import FILE
+from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from records.types import Quarantine, Transaction
@@ -81,22 +81,49 @@ class Life(NamedTuple):
         options = driver("pos-sql").options.model_validate(settings)
         return cast(Driver, driver("pos-sql").device(options, Context(state, ZONE, currency="CNY")))
 
-    def lived(self, mortal: Callable[[Driver], Driver], until: Callable[[Station, threading.Event], None]) -> None:
+    def lived(
+        self,
+        mortal: Callable[[Driver], Driver],
+        until: Callable[[Station, threading.Event], object],
+        hq: Headquarters | None,
+    ) -> None:
         """Recorder, cleaning and supervised driver, as the daemon puts them together, over one buffer file."""
         clock, ended = SystemClock(), threading.Event()
         station = Station("till", "pos-sql", clock)
-        with running(self.folder, self.box) as (desk, _):
+        with running(self.folder, self.box) as (desk, recorder):
             device = mortal(self.device(desk.ask(lambda buffer: buffer.state("till"))))
             intake = Intake(desk, Cleaning(bytes(32)), clock)
             work = threading.Thread(target=supervise, args=(device, station, intake, ended))
             work.start()
             until(station, ended)
             work.join(20)
+            if hq:
+                hq.drain(desk, recorder)
+
+
+class Headquarters:
+    """Takes what the agent has to send, and gives receipts."""
+
+    def __init__(self) -> None:
+        self.parcels: dict[bytes, Parcel] = {}
+
+    def drain(self, desk: Desk, recorder: RecorderThread) -> None:
+        """Until all that was accepted is in batches, and each is here."""
+        deadline = monotonic() + 5 * LIFE_S
+        while (status := recorder.status()).cut != status.accepted or desk.parcels(frozenset(), 1):
+            assert monotonic() < deadline
+            came = desk.parcels(frozenset(), 200)
+            self.parcels.update((parcel.digest, parcel) for parcel in came)
+            desk.receipted(tuple(parcel.prefix for parcel in came))
+            sleep(0.02)
 
 
 def killed(life: Life, nth: int, where: str) -> bool:
     """One life that ends by SIGKILL."""
-    work = lambda: life.lived(lambda device: Mortal(device, nth, where), lambda _, ended: bool(ended.wait(LIFE_S)))  # noqa: E731
+
+    def work() -> None:
+        life.lived(lambda device: Mortal(device, nth, where), lambda _, ended: ended.wait(LIFE_S), None)
+
     process = multiprocessing.get_context("fork").Process(target=work)
     process.start()
     process.join(LIFE_S)
@@ -120,11 +147,10 @@ def drain(folder: Path, count: int, kills: int, chunk_rows: int) -> None:
     life, rng = Life(folder, box, till.url, chunk_rows), Random(count)
     for number in range(kills):
         assert killed(life, rng.randint(1, 3), rng.choice(["before", "between", "between"])), f"life {number}"
-    life.lived(lambda device: device, at_rest)
+    hq = Headquarters()
+    life.lived(lambda device: device, at_rest, hq)
 
-    found = Buffer(folder / FILE)
-    records = list(box.read(found.outbox.parcels(frozenset(), 1_000_000)).values())
-    found.close()
+    records = list(box.read([*hq.parcels.values()]).values())
     sales = [record.data for record in records if isinstance(record.data, Transaction)]
     assert not [record for record in records if isinstance(record.data, Quarantine)]
     assert len({sale.source_id for sale in sales}) == len(sales) == count
