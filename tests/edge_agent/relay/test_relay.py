@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
 UNITS = ROOT / "systemd"
 PATIENCE_S = 20.0
 STATUS = b"\x10\x04\x01"
+Start = Callable[..., "Relay"]
 
 
 def eventually(holds: Callable[[], object], what: object = "") -> None:
@@ -32,6 +34,12 @@ def eventually(holds: Callable[[], object], what: object = "") -> None:
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.01)
+
+
+def print_on(till: socket.socket) -> None:
+    """More than any buffer between here and the printer holds."""
+    for _ in range(1000):
+        till.sendall(b"receipt " * 1000)
 
 
 class Printer:
@@ -58,7 +66,6 @@ class Printer:
             threading.Thread(target=self._print, args=(caller, self.jobs[-1]), daemon=True).start()
 
     def _print(self, caller: socket.socket, job: bytearray) -> None:
-        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         try:
             while data := caller.recv(self._pace):
                 job += data
@@ -79,7 +86,7 @@ class Relay:
             self.address = ("127.0.0.1", int(free.getsockname()[1]))
         self.copies = folder / "copies.sock"
         self._name = f"127.0.0.1:{self.address[1]}"
-        self._log = (folder / "relay.log").open("w+")
+        self._log = (folder / f"relay-{self.address[1]}.log").open("w+")
         command = [sys.executable, "-m", "edge_agent.relay", "--listen", self._name, "--copies", str(self.copies)]
         self.process = subprocess.Popen(
             [*command, "--printer", f"{printer[0]}:{printer[1]}", *more], cwd=ROOT, stderr=self._log
@@ -106,17 +113,15 @@ class Relay:
         os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
-        for pid in self.processes:
-            self.kill(pid)
-            # the survivor starts a companion: go on until there is none
-        eventually(self._swept)
+        eventually(self._swept)  # a survivor starts a companion: until there is none
         self.process.wait(PATIENCE_S)
         self._log.close()
 
     def _swept(self) -> bool:
         for pid in self.processes:
-            os.kill(pid, signal.SIGTERM)
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)  # so that a survivor stops as well
+                os.kill(pid, signal.SIGKILL)
         return not self.processes
 
 
@@ -128,10 +133,22 @@ def printer() -> Iterator[Printer]:
 
 
 @pytest.fixture
-def relay(tmp_path: Path, printer: Printer) -> Iterator[Relay]:
-    one = Relay(tmp_path, printer.address)
-    yield one
-    one.stop()
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts relays, and leaves none behind."""
+    started: list[Relay] = []
+
+    def relay(printer: tuple[str, int], *more: str) -> Relay:
+        started.append(Relay(tmp_path, printer, *more))
+        return started[-1]
+
+    yield relay
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def relay(start: Start, printer: Printer) -> Relay:
+    return start(printer.address)
 
 
 def tap(relay: Relay) -> Driver:
@@ -186,9 +203,9 @@ def test_the_agent_gets_a_copy_and_none_is_lost_while_it_is_away(relay: Relay) -
     assert texts == [f"receipt {number}" for number in range(6)]
 
 
-def test_an_agent_that_does_not_read_holds_nobody_up(tmp_path: Path, printer: Printer) -> None:
+def test_an_agent_that_does_not_read_holds_nobody_up(start: Start, printer: Printer) -> None:
     """More than the ring and every buffer hold goes through while the agent's connection stands still."""
-    relay = Relay(tmp_path, printer.address, "--room-mb", "1")
+    relay = start(printer.address, "--room-mb", "1")
     data = b"x" * 3_000_000
     with socket.socket(socket.AF_UNIX) as agent:
         agent.connect(str(relay.copies))
@@ -197,13 +214,12 @@ def test_an_agent_that_does_not_read_holds_nobody_up(tmp_path: Path, printer: Pr
             till.shutdown(socket.SHUT_WR)
             assert till.recv(1) == b""
         assert len(printer.jobs[0]) == len(data)
-    relay.stop()
 
 
-def test_killed_while_printing_no_byte_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_killed_while_printing_no_byte_is_lost_or_doubled(start: Start) -> None:
     """Either process, at any moment, also when the till has hung up already; the other goes on and gets a companion."""
     printer, rng = Printer(pace=2000), Random(2)
-    relay = Relay(tmp_path, printer.address)
+    relay = start(printer.address)
     amid = 0
     for number in range(12):
         data = rng.randbytes(150_000)
@@ -216,7 +232,6 @@ def test_killed_while_printing_no_byte_is_lost_or_doubled(tmp_path: Path) -> Non
         assert bytes(printer.jobs[number]) == data
         eventually(lambda: len(relay.processes) == 2)
     assert amid >= 6
-    relay.stop()
     printer.listener.close()
 
 
@@ -231,10 +246,10 @@ def test_new_connections_are_served_while_one_process_lives(relay: Relay, printe
     assert len(printer.jobs) == 6
 
 
-def test_both_killed_at_once_the_till_sees_an_error(tmp_path: Path) -> None:
+def test_both_killed_at_once_the_till_sees_an_error(start: Start) -> None:
     """A till that is still printing is told, as by any printer that goes away."""
     printer = Printer(pace=500)
-    relay = Relay(tmp_path, printer.address)
+    relay = start(printer.address)
     with relay.connect() as till:
         till.sendall(b"x" * 10_000)
         eventually(lambda: printer.jobs and printer.jobs[0])
@@ -244,28 +259,27 @@ def test_both_killed_at_once_the_till_sees_an_error(tmp_path: Path) -> None:
             relay.kill(pid)
         eventually(lambda: not relay.processes)
         with pytest.raises(OSError, match=r"reset|[Bb]roken"):
-            for _ in range(1000):
-                till.sendall(b"y" * 10_000)
+            print_on(till)
     relay.process.wait(PATIENCE_S)
     printer.listener.close()
 
 
-def test_a_printer_that_is_away_resets_the_till_that_waits(tmp_path: Path) -> None:
+def test_a_printer_that_is_away_resets_the_till_that_waits(start: Start) -> None:
     """After the patience that was set; it is an ordinary printer error."""
     gone = Printer()
     gone.listener.close()
-    relay = Relay(tmp_path, ("127.0.0.1", 9), "--patience-s", "0.3")
-    with relay.connect() as till, pytest.raises(ConnectionResetError):
+    relay = start(("127.0.0.1", 9), "--patience-s", "0.3")
+    with relay.connect() as till:
         till.sendall(b"receipt")
-        till.recv(1)
-    relay.stop()
+        with pytest.raises(ConnectionResetError):
+            till.recv(1)
 
 
-def test_what_a_till_sent_and_hung_up_on_waits_for_the_printer(tmp_path: Path) -> None:
+def test_what_a_till_sent_and_hung_up_on_waits_for_the_printer(start: Start) -> None:
     """The till believes that it is printed, so it is, when the printer is back."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         address = free.getsockname()
-    relay = Relay(tmp_path, ("127.0.0.1", int(address[1])), "--patience-s", "0.3")
+    relay = start(("127.0.0.1", int(address[1])), "--patience-s", "0.3")
     with relay.connect() as till:
         till.sendall(b"receipt of a till that is gone")
     time.sleep(1)
@@ -277,28 +291,25 @@ def test_what_a_till_sent_and_hung_up_on_waits_for_the_printer(tmp_path: Path) -
             printed += data
         caller.close()
     assert bytes(printed) == b"receipt of a till that is gone"
-    relay.stop()
 
 
-def test_a_printer_that_breaks_off_breaks_off_the_till(tmp_path: Path) -> None:
+def test_a_printer_that_breaks_off_breaks_off_the_till(start: Start) -> None:
     """In mid-receipt the till sees it as it would without the relay."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        relay = Relay(tmp_path, ("127.0.0.1", int(listener.getsockname()[1])))
+        relay = start(("127.0.0.1", int(listener.getsockname()[1])))
         with relay.connect() as till:
             till.sendall(b"half a")
             caller, _ = listener.accept()
             caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             caller.close()
             with pytest.raises(OSError, match=r"reset|[Bb]roken"):
-                for _ in range(1000):
-                    till.sendall(b" receipt" * 1000)
-        relay.stop()
+                print_on(till)
 
 
-def test_asked_to_stop_it_finishes_what_is_being_printed(tmp_path: Path) -> None:
+def test_asked_to_stop_it_finishes_what_is_being_printed(start: Start) -> None:
     """No new tills; the open receipt to its end; then both processes go."""
     printer = Printer(pace=1000)
-    relay = Relay(tmp_path, printer.address)
+    relay = start(printer.address)
     with relay.connect() as till:
         till.sendall(b"a" * 50_000)
         eventually(lambda: printer.jobs and printer.jobs[0])
