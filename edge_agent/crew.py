@@ -14,6 +14,7 @@ from edge_agent.intake import Intake
 from edge_agent.listener import Listener, Pushing
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
+from edge_agent.ticker import DEVICE_STUCK_S, Loops
 
 LAST_READ_S = 5.0
 State = Callable[[str], dict[str, bytes]]
@@ -42,9 +43,9 @@ class Crew:
         ]
 
     @property
-    def loops(self) -> list[tuple[str, Callable[[], int]]]:
+    def loops(self) -> Loops:
         """Each reading thread's progress, by device."""
-        return [(station.id, station.turns) for _, station in self._read]
+        return [(station.id, station.turns, DEVICE_STUCK_S) for _, station in self._read]
 
     def start(self, stop: threading.Event) -> None:
         for device, station in self._read:

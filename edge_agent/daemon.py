@@ -39,7 +39,7 @@ from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.station import Station
 from edge_agent.status import Window
-from edge_agent.ticker import Loops, Ticker
+from edge_agent.ticker import STUCK_S, Loops, Ticker
 
 LOWEST = "lowest_serial"
 SESSION = "session"
@@ -98,7 +98,7 @@ class Daemon:
         window.start()
         notify("READY=1")
         log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
-        loops = [("recorder", recorder.turns), ("uplink", lambda: loop.beats), *crew.loops]
+        loops = [("recorder", recorder.turns, STUCK_S), ("uplink", lambda: loop.beats, STUCK_S), *crew.loops]
         with suppress(BufferError):
             self._ticker(pulse, intake, loops).run(stop)
         notify("STOPPING=1")

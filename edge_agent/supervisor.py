@@ -123,5 +123,6 @@ def _apply(effects: list[Say | Wait], station: Station, intake: Intake, stop: th
                 log.warning("event=device-%s device=%s reason=%r", health.state, station.id, health.reason or "")
                 intake.say(station, health)
             case Wait(seconds):
-                stop.wait(seconds)
-                station.beat()
+                while seconds > 0 and not stop.wait(min(seconds, READ_S)):
+                    seconds -= READ_S
+                    station.beat()

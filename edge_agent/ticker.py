@@ -17,9 +17,10 @@ from records.types import ClockStep
 
 TURN_S = 0.5
 STEP = timedelta(seconds=2)
-STUCK_S = 120.0
+STUCK_S = 20.0
+DEVICE_STUCK_S = 120.0  # a share or a port may hang that long; only then is a restart worth what it interrupts
 WATCHDOG_S = 5.0
-Loops = Sequence[tuple[str, Callable[[], int]]]
+Loops = Sequence[tuple[str, Callable[[], int], float]]
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 class Ticker:
     """Runs in the main thread until `stop`.
 
-    loops: by name, a counter that rises while that loop makes progress
+    loops: by name, a counter that rises while that loop makes progress, and how long it may stand still in seconds
     say: sends a heartbeat
     """
 
@@ -65,11 +66,11 @@ class Ticker:
 
     def _all_move(self, now: Now) -> bool:
         """Whether no loop has stood still for too long; the log names the one that has."""
-        for name, count in self.loops:
+        for name, count, limit_s in self.loops:
             turns = count()
             if name not in self._moved or self._moved[name][0] != turns:
                 self._moved[name] = (turns, now.mono)
-            elif now.mono - self._moved[name][1] > STUCK_S:
+            elif now.mono - self._moved[name][1] > limit_s:
                 log.error("event=stuck loop=%s", name)
                 return False
         return True
