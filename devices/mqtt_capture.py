@@ -13,6 +13,7 @@ import msgspec
 from devices.json_documents import Document, Documents, Fault
 
 _LONGEST = 256 * 1024
+_MOST_NOISE = 4096
 
 
 class Captured(NamedTuple):
@@ -25,6 +26,7 @@ class Capture:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._noise = bytearray()  # lines that are no messages, kept together
         self._lines = False  # whether a line has come, so that no later brace makes it JSON
         self._documents: Documents | None = None
 
@@ -41,7 +43,10 @@ class Capture:
 
     def end(self) -> list[Captured | Fault]:
         """What the end completes: a last line, half a document."""
-        found = _line(bytes(self._buffer)) if self._documents is None else _messages(self._documents.end())
+        if self._documents is None:
+            found = [*self._line(bytes(self._buffer)), *self._told_noise()]
+        else:
+            found = _messages(self._documents.end())
         self._buffer.clear()
         self._lines, self._documents = False, None
         return found
@@ -50,22 +55,27 @@ class Capture:
         self._lines = True
         *lines, rest = self._buffer.split(b"\n")
         self._buffer = bytearray(rest)
-        found = [message for line in lines for message in _line(bytes(line))]
+        found = [message for line in lines for message in self._line(bytes(line) + b"\n")]
         if len(self._buffer) > _LONGEST:
-            found.append(Fault("a line without end", bytes(self._buffer)))
+            found += self._line(bytes(self._buffer))
             self._buffer.clear()
         return found
 
+    def _line(self, line: bytes) -> list[Captured | Fault]:
+        topic, blank, payload = line.strip(b"\r\n").partition(b" ")
+        try:
+            if blank and topic:
+                return [*self._told_noise(), Captured(topic.decode(), payload)]
+        except UnicodeDecodeError:
+            pass  # as every line that is no message
+        if line.strip():
+            self._noise += line
+        return self._told_noise() if len(self._noise) >= _MOST_NOISE else []
 
-def _line(line: bytes) -> list[Captured | Fault]:
-    line = line.strip(b"\r\n")
-    if not line.strip():
-        return []
-    topic, blank, payload = line.partition(b" ")
-    try:
-        return [Captured(topic.decode(), payload)] if blank else [Fault("a topic without a payload", line)]
-    except UnicodeDecodeError:
-        return [Fault("a topic that is no text", line)]
+    def _told_noise(self) -> list[Captured | Fault]:
+        noise = bytes(self._noise)
+        self._noise.clear()
+        return [Fault("no message: a line is a topic, a blank and a payload", noise)] if noise else []
 
 
 def _messages(documents: list[Document | Fault]) -> list[Captured | Fault]:

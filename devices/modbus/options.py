@@ -10,6 +10,7 @@ from devices.modbus.register_map import RegisterMap, loaded
 from devices.options import Name, SerialOptions
 from devices.thermometer_options import ThermometerOptions
 
+_USUAL = "renke"
 _Map = Annotated[RegisterMap, BeforeValidator(loaded), WithJsonSchema({"type": "string"})]
 
 
@@ -29,7 +30,10 @@ class Options(SerialOptions, ThermometerOptions):
     port: str = Field(
         description="/dev/serial/by-id/… or socket://host:port for RTU frames, tcp://host:502 for Modbus TCP"
     )
-    map: _Map = Field(description="register map: a name that is shipped, a .yaml file, or the map itself")
+    map: _Map = Field(
+        default_factory=lambda: RegisterMap.model_validate(loaded(_USUAL)),
+        description="register map: a name that is shipped, a .yaml file, or the map itself; renke by default",
+    )
     slaves: tuple[SlaveOptions, ...] = Field((), description="devices on the bus; by default one with address 1")
     interval_s: float = Field(60, ge=1, le=86_400, description="seconds between two questions for the same value")
     answer_s: float = Field(1, gt=0, le=10, description="seconds that a device has to answer")
@@ -41,7 +45,7 @@ class Options(SerialOptions, ThermometerOptions):
         if not isinstance(told, dict):
             return told
         try:
-            given = loaded(told.get("map"))
+            given = loaded(told.get("map", _USUAL))
         except ValueError:
             return told  # told with its place when the field itself is read
         line = given if isinstance(given, dict) else {}

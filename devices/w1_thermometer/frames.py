@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 MAX_TEXT = 64 * 1024
+_MOST_NOISE = 4096
 _LINE = re.compile(
     r"(?:.*?([0-9a-f]{2}-[0-9a-f]{12})/w1_slave:)?((?:[0-9a-f]{2} ){9})(: crc=[0-9a-f]{2} (YES|NO)|t=(-?\d+))"
 )
@@ -45,6 +46,7 @@ class SlaveParser:
         self._buffer = bytearray()
         self._first: re.Match[str] | None = None  # the line with the kernel's word, which awaits its second
         self._first_raw = b""
+        self._noise = bytearray()  # lines that are none of a thermometer, kept together
         self._series: bool | None = None  # whether what comes is JSON; None until it shows
 
     def feed(self, data: bytes) -> list[Shown | Fault]:
@@ -55,7 +57,7 @@ class SlaveParser:
             return self._too_long() if len(self._buffer) > MAX_TEXT else []
         *lines, rest = self._buffer.split(b"\n")
         self._buffer = bytearray(rest)
-        return [found for line in lines for found in self._line(bytes(line))] + self._too_long()
+        return [found for line in lines for found in self._line(bytes(line) + b"\n")] + self._too_long()
 
     def end(self) -> list[Shown | Fault]:
         """What the end completes: a series, a last line."""
@@ -65,7 +67,7 @@ class SlaveParser:
             self._series = None
             return _series(rest)
         self._series = None
-        return (self._line(rest) if rest.strip() else []) + self._half()
+        return self._line(rest) + self._half() + self._told_noise()
 
     def _too_long(self) -> list[Shown | Fault]:
         if len(self._buffer) <= MAX_TEXT:
@@ -76,12 +78,15 @@ class SlaveParser:
         return [Fault("too long for a thermometer's file", raw)]
 
     def _line(self, line: bytes) -> list[Shown | Fault]:
-        text = line.decode("ascii", "replace").strip()
-        if not text:
+        if not line.strip():
             return []
-        parts = _LINE.fullmatch(text)
+        parts = _LINE.fullmatch(line.decode("ascii", "replace").strip())
         if parts is None:
-            return [*self._half(), Fault("no line of a thermometer's file", line)]
+            self._noise += line
+            return [*self._half(), *(self._told_noise() if len(self._noise) >= _MOST_NOISE else [])]
+        return [*self._told_noise(), *self._parts(parts, line.rstrip(b"\r\n"))]
+
+    def _parts(self, parts: re.Match[str], line: bytes) -> list[Shown | Fault]:
         if parts[5] is None:
             left = self._half()
             self._first, self._first_raw = parts, line
@@ -91,6 +96,11 @@ class SlaveParser:
         if first is None or (first[1], first[2]) != (parts[1], parts[2]):
             return [Fault("a temperature without the line that vouches for it", raw.lstrip(b"\n"))]
         return [_shown(parts[1], bytes.fromhex(parts[2]), first[4] == "YES", int(parts[5]) / 1000, raw)]
+
+    def _told_noise(self) -> list[Shown | Fault]:
+        noise = bytes(self._noise)
+        self._noise.clear()
+        return [Fault("no line of a thermometer's file", noise)] if noise else []
 
     def _half(self) -> list[Shown | Fault]:
         first, self._first = self._first, None
