@@ -27,6 +27,7 @@ from devices.modbus.register_map import MAPS, RegisterMap, shipped
 from devices.modbus.simulator import Slave, cold_room, frame, messages
 from devices.registry import driver
 from devices.simulator import PtyWay
+from edge_agent.simulate import main as simulate
 from records.types import DoorCount, Energy, TempAmbient
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed
 from tests.samples import SHARED, needs_samples
@@ -333,6 +334,25 @@ def test_a_bus_on_which_nobody_answers_is_offline() -> None:
         device.close()
     with pytest.raises(DeviceOffline, match="no such port"):
         opened(line.port + "-gone")
+
+
+def test_simulate_answers_real_questions(tmp_path: Path) -> None:
+    """`edge-agent simulate modbus` is a slave on a line: it answers as often as it was told to, then goes."""
+    link = tmp_path / "bus"
+    play = threading.Thread(
+        target=simulate, args=("modbus",), kwargs={"to": str(link), "count": 3, "interval_s": 0, "seed": 1}
+    )
+    play.start()
+    deadline = time.monotonic() + PATIENCE_S
+    while not link.is_symlink():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    device = opened(str(link))
+    assert len(celsius(until(device, lambda items: len(items) == 3))) == 3
+    play.join(PATIENCE_S)
+    assert not play.is_alive()
+    assert not link.is_symlink()
+    device.close()
 
 
 def test_unplugged_and_back() -> None:
