@@ -85,7 +85,7 @@ class TillDatabase:
         self._after = self._after if upto is None else upto
         self._round_begins = not more or len(self._poller.pending) >= MOST_PENDING
         self._due = monotonic() + (self._options.poll_s if self._round_begins else 0)
-        reached = None if upto is None else no_later(upto, datetime.now(self._zone).replace(tzinfo=None))
+        reached = None if upto is None else no_later(upto, datetime.now(self._zone))
         return self._poller.advance(items, reached)
 
     def _tickets(self, database: Database, look: Look, rows: Sequence[Row], pending: Sequence[Ticket]) -> list[Ticket]:

@@ -41,12 +41,12 @@ def back(place: Position, by: int) -> Position:
 def no_later(place: Position, now: datetime) -> Position:
     """The place, or now where it lies in the future: a till whose clock is ahead must not hide what comes after.
 
-    now: the till's wall clock, naive.
+    now: aware, in the till's zone.
     """
     if isinstance(place, int):
         return place
     if isinstance(place, datetime):
-        return min(place, now.replace(tzinfo=place.tzinfo) if place.tzinfo else now)
+        return min(place, now if place.tzinfo else now.replace(tzinfo=None))
     return min(place, _as_text(now, place))
 
 

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,9 +90,9 @@ def _parts(seed: int) -> Iterator[list[Any]]:
 class Reader:
     """The driver as the agent uses it: what it gives is kept with its state, and a restart has that state."""
 
-    def __init__(self, till: Till, **settings: Any) -> None:
+    def __init__(self, url: Path, **settings: Any) -> None:
         package = driver("pos-sql")
-        told = {"id": "t", "driver": "pos-sql", "url_file": till.url, "poll_s": 0.1, "settle_s": 0.3, **settings}
+        told = {"id": "t", "driver": "pos-sql", "url_file": url, "poll_s": 0.1, "settle_s": 0.3, **settings}
         self.options = package.options.model_validate(told)
         self.state: dict[str, bytes] = {}
         self.kept: list[Item] = []
@@ -144,8 +145,8 @@ def till(tmp_path: Path) -> Till:
 
 
 @contextmanager
-def reading(till: Till, **settings: Any) -> Iterator[Reader]:
-    reader = Reader(till, **settings)
+def reading(till: Till | Path, **settings: Any) -> Iterator[Reader]:
+    reader = Reader(till if isinstance(till, Path) else till.url, **settings)
     reader.device.open()
     try:
         yield reader
@@ -388,7 +389,7 @@ def test_a_missing_column_is_named(till: Till, change: str, says: str) -> None:
     """The device is down, and says what is missing."""
     till.db.execute(change)
     with pytest.raises(DeviceOffline, match=says):
-        Reader(till).device.open()
+        Reader(till.url).device.open()
 
 
 def test_columns_that_editions_lack_or_add_do_not_matter(till: Till) -> None:
@@ -411,7 +412,7 @@ def test_a_column_that_changes_its_kind_is_told(till: Till) -> None:
     till.line("1")
     lines = {"table": "t_rm_saleflow", "ticket": ["flow_no"], "position": "item_no"}
     till.db.execute("UPDATE t_rm_saleflow SET item_no = 'x'")
-    reader = Reader(till, tables={"lines": lines, "payments": {"table": "t_rm_payflow", "ticket": ["flow_no"]}})
+    reader = Reader(till.url, tables={"lines": lines, "payments": {"table": "t_rm_payflow", "ticket": ["flow_no"]}})
     reader.device.open()
     with pytest.raises(DeviceOffline, match=r"t_rm_saleflow\.item_no holds no numbers"):
         reader.device.read(1)
@@ -447,7 +448,7 @@ def test_an_address_that_leads_nowhere_is_told_without_its_password(till: Till, 
     """What to check, and never the line itself."""
     till.url.write_text(address)
     with pytest.raises(DeviceOffline, match=says) as caught:
-        Reader(till).device.open()
+        Reader(till.url).device.open()
     assert "hunter2" not in str(caught.value)
 
 
@@ -455,7 +456,7 @@ def test_a_missing_file_with_the_address_is_told(till: Till) -> None:
     """The device is down, not the agent."""
     till.url.unlink()
     with pytest.raises(DeviceOffline, match="cannot be read"):
-        Reader(till).device.open()
+        Reader(till.url).device.open()
 
 
 def test_nothing_is_ever_written(till: Till) -> None:
@@ -475,12 +476,53 @@ def test_nothing_is_ever_written(till: Till) -> None:
 
 def test_a_query_does_not_run_for_ever(till: Till) -> None:
     """Beyond timeout_s it is cut short."""
-    options = cast(Options, Reader(till).options)
+    options = cast(Options, Reader(till.url).options)
     database = Database(f"sqlite:///{till.file}", options.where, needs(options.record_mapping), 0.2)
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with pytest.raises(DeviceOffline, match="interrupted"), database.look() as look:
         look._connection.exec_driver_sql(endless)
     database.close()
+
+
+def test_a_postgresql_till_is_read_and_cannot_be_written(tmp_path: Path, database: str) -> None:
+    """Decimals, times with zones and padded codes of a real server; its session refuses to write and to run on."""
+    with psycopg.connect(database, autocommit=True) as server:
+        server.execute(
+            "CREATE TABLE sale_line (id bigserial PRIMARY KEY, no char(12), till char(4), at timestamptz, "
+            "sku char(13), qty numeric(10, 3), price numeric(10, 2), amount numeric(12, 2))"
+        )
+        server.execute("CREATE TABLE payment (no varchar(20), how text, amount numeric(12, 2))")
+        for number in range(120):
+            row = (f"{number}", "01", f"2026-11-21 09:00:{number % 60:02}+08", "100001", 2, "5.05", "10.10")
+            server.execute(
+                "INSERT INTO sale_line (no, till, at, sku, qty, price, amount) VALUES (%s, %s, %s, %s, %s, %s, %s)", row
+            )
+            server.execute("INSERT INTO payment VALUES (%s, 'card', 10.10)", (f"{number}",))
+    told_by = psycopg.conninfo.conninfo_to_dict(database)
+    address = "postgresql+psycopg://{user}:{password}@{host}:{port}/{dbname}".format(**told_by)
+    (tmp_path / "till.url").write_text(address)
+    fields = {"item_id": "sku", "quantity": "qty", "unit_price": "price", "extended_amount": "amount"}
+    rule = {"type": "pos.sale", "at": "at", "fields": {"transaction_id": "no", "workstation": "till"}}
+    rule |= {"lines": {"each": "lines", "fields": fields}}
+    rule |= {"tenders": {"each": "payments", "fields": {"kind": "how", "amount": "amount"}}}
+    paid = {"table": "payment", "ticket": "no"}
+    for by, place in (("identity", "id"), ("time", "at")):
+        lines = {"table": "sale_line", "ticket": ["no", "till"], "position": place, "by": by}
+        told: dict[str, Any] = {"tables": {"lines": lines, "payments": paid}, "mapping": {"records": [rule]}}
+        with reading(tmp_path / "till.url", chunk_rows=50, timeout_s=1, **told) as reader:
+            reader.until(120)
+            reader.restart()
+            reader.quiet()
+        assert sum(sale.total or 0 for sale in reader.sales) == Decimal("1212.00")
+        assert {sale.source_id for sale in reader.sales} == {f"01/2026-11-21/{number}" for number in range(120)}
+        assert reader.sales[0].lines[0].item_id == "100001"
+
+    options = cast(Options, reader.options)
+    opened = Database(address, options.where, needs(options.record_mapping), 0.5)
+    for statement, says in (("DELETE FROM payment", "read-only transaction"), ("SELECT pg_sleep(60)", "timeout")):
+        with pytest.raises(DeviceOffline, match=says), opened.look() as look:
+            look._connection.exec_driver_sql(statement)
+    opened.close()
 
 
 def test_faults_of_the_settings_are_told() -> None:
