@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import msgspec
 
@@ -145,8 +146,11 @@ class Tee:
         stored = self._run + ANSWER.pack(sequence)
         last = items[-1]
         items[-1] = msgspec.structs.replace(last, state={**last.state, STATE: stored})
+        return Taken(items, partial(self._confirm, stored, sequence))
+
+    def _confirm(self, stored: bytes, sequence: int) -> None:
         self._stored = stored
-        return Taken(items, lambda: self._acknowledge(sequence))
+        self._acknowledge(sequence)
 
     def _acknowledge(self, sequence: int) -> None:
         if self._socket is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from random import Random
 
@@ -150,12 +149,12 @@ def test_a_megabyte_of_noise_is_set_aside() -> None:
 @pytest.mark.long
 def test_a_hundred_thousand_mutated_receipts_fail_nowhere() -> None:
     """Bytes changed, lost, doubled and moved in receipts of every kind."""
-    rng, started = Random(7), time.monotonic()
+    rng, read = Random(7), 0
     seeds = [b"".join(rng.sample(COMMANDS, 12)) + "合计 12.00\n".encode("gb18030") + RASTER + QR for _ in range(50)]
     for _ in range(100_000):
         line = bytearray(rng.choice(seeds))
         for _ in range(rng.randint(1, 8)):
             place = rng.randrange(len(line))
             line[place : place + rng.randint(0, 4)] = rng.randbytes(rng.randint(0, 4))
-        tapped(bytes(line))
-    assert time.monotonic() > started
+        read += bool(tapped(bytes(line)))
+    assert read > 90_000
