@@ -35,8 +35,8 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
 
     A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it, and speaks while a program
     has it open, as one that types does; a drop goes into the folder `to`, a push to the address `to`, a till's rows
-    into the SQLite file `to`; one that is asked over HTTP listens at `to`. A device that speaks only when asked answers
-    `count` times. The same seed says the same.
+    into the SQLite file `to`; one that is asked over HTTP listens at `to` and prints its URL. A device that speaks only
+    when asked answers `count` times. The same seed says the same.
     """
     try:
         package = driver(driver_name)
@@ -80,7 +80,9 @@ def _way(kind: str, to: str) -> Way:
         case "sql":
             return SqliteWay(Path(to))
         case "serve":
-            return ServeWay(_address(to), None)
+            served = ServeWay(_address(to), None)
+            print(served.url, flush=True)
+            return served
         case _:
             return PushWay(to, _RETRY_S)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 LINES = ("cts", "dsr", "ri", "dcd")
 _TEXT = re.compile(rb"(\d{1,15}) (\d{1,10}) (\d{1,10}) (\d{1,10}) (\d{1,10}) (\d{1,2})")
 _LONGEST = 256  # bytes without a line end: no board's line
+MAX_NOISE = 4096  # bytes of a stretch of noise that are kept together
 
 
 class Sample(NamedTuple):
@@ -30,7 +31,7 @@ class Sample(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """A line that tells no counts."""
+    """A stretch that tells no counts."""
 
     raw: bytes
 
@@ -40,26 +41,34 @@ class SampleParser:
 
     def __init__(self) -> None:
         self._line = bytearray()
+        self._noise = bytearray()
 
     def feed(self, data: bytes) -> list[Sample | Noise]:
         found: list[Sample | Noise] = []
-        for byte in re.split(rb"(?<=\n)", data):
-            self._line += byte
-            while len(self._line) > _LONGEST or self._line.endswith(b"\n"):
+        for piece in re.split(rb"(?<=\n)", data):
+            self._line += piece
+            while len(self._line) >= _LONGEST or self._line.endswith(b"\n"):
                 found += self._taken()
         return found
 
     def end(self) -> list[Sample | Noise]:
-        """What is left: half a line."""
-        return self._taken()
+        """What is left: noise, half a line."""
+        self._noise += self._line
+        self._line.clear()
+        return self._told_noise()
 
     def _taken(self) -> list[Sample | Noise]:
-        line = bytes(self._line[:_LONGEST])
-        del self._line[:_LONGEST]
-        if not line.strip():
-            return []
+        end = self._line.find(b"\n", 0, _LONGEST) + 1 or min(len(self._line), _LONGEST)
+        line = bytes(self._line[:end])
+        del self._line[:end]
         told = _TEXT.fullmatch(line.strip()) if line.endswith(b"\n") else None
-        if told is None:
-            return [Noise(line)]
-        ms, cts, dsr, ri, dcd, levels = map(int, told.groups())
-        return [Sample(ms, (cts, dsr, ri, dcd), levels)] if levels < 16 else [Noise(line)]
+        if told is not None and int(told[6]) < 16:
+            ms, cts, dsr, ri, dcd, levels = map(int, told.groups())
+            return [*self._told_noise(), Sample(ms, (cts, dsr, ri, dcd), levels)]
+        self._noise += line
+        return self._told_noise() if len(self._noise) > MAX_NOISE else []
+
+    def _told_noise(self) -> list[Sample | Noise]:
+        noise = bytes(self._noise)
+        self._noise.clear()
+        return [Noise(noise)] if noise.strip() else []

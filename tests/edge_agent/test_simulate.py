@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+import requests
 import serial
 
 from edge_agent.cli import main
@@ -107,3 +108,16 @@ def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     assert not link.is_symlink()
+
+
+def test_a_device_that_is_asked_listens_and_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    """It answers with one message after the other, and ends when the last was asked for."""
+    with playing("dahua-count", "--to", "127.0.0.1:0", "--count", "3", "--interval-s", "0") as (process, url):
+        bodies = set()
+        while process.poll() is None:
+            with suppress(requests.RequestException):
+                bodies.add(requests.get(f"{url}/x", timeout=10).content)
+    assert process.returncode == 0
+    assert any(b"summary.EnteredSubtotal.Total=" in body for body in bodies)
+    assert main(["simulate", "dahua-count", "--to", "nowhere"]) == 1
+    assert "no HOST:PORT" in capsys.readouterr().err
