@@ -16,7 +16,7 @@ def mask(text: str) -> str:
     """`text` without card numbers and payment codes; the same object where it holds none."""
     if len(text) < _SHORTEST or (_MANY_DIGITS.search(text) is None and "xp" not in text):  # an expiry may stand alone
         return text
-    masked = mask_cards(_CODE.sub(_code, text))
+    masked = _CODE.sub(_code, mask_cards(text))  # cards first: what stands beside one tells that it is one
     return masked if masked != text else text
 
 
