@@ -184,7 +184,7 @@ def _faults(
             yield here, message
     for name, target in known.items():
         if target.required and name not in fields:
-            yield (*place, "fields", name), "is missing: say where its value stands"
+            yield (*place, "fields", name), f"{name} is missing: say where its value stands"
 
 
 def _misfit(value: Value, target: Target) -> str | None:

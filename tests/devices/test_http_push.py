@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -22,10 +24,17 @@ from devices.driver import Answer, Context, Reading, Receiver, Rejected, Request
 from devices.http_push.options import Options
 from devices.http_push.simulator import messages
 from devices.registry import driver
+from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.cleaning import quarantine
-from records import Record, to_json
+from edge_agent.clock import SystemClock
+from edge_agent.intake import Intake
+from edge_agent.listener import Listener, Pushing
+from edge_agent.station import Station
+from records import Lane, Record, to_json
 from records.types import PaymentCode
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.edge_agent.boxes import TestBox
+from tests.edge_agent.test_recorder import running
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -121,6 +130,24 @@ def test_the_simulator_comes_out_once_a_payment() -> None:
     said = list(islice(messages(Random(2), AT, timedelta(minutes=1)), 200))
     got = [identity for message in said for identity in identities(post(to, message.body))]
     assert len(got) > len(set(got)) > 50
+
+
+def test_a_post_is_stored_once_however_often_it_comes(tmp_path: Path) -> None:
+    """Over a real listener and recorder: answered after the commit, repeats are dropped, changes are kept."""
+    clock, station = SystemClock(), Station("p", "http-push", SystemClock())
+    options = Options.model_validate({"id": "p", "driver": "http-push"})
+    with running(tmp_path, TestBox()) as (desk, recorder):
+        pushing = {"p": Pushing(receiver(), options, station, threading.Lock())}
+        listener = Listener(("127.0.0.1", 0), pushing, Intake(desk, Cleaning(bytes(32)), clock))
+        listener.start()
+        accepted = []
+        for body in (SALE, SALE, SALE, SALE.replace(b"9.90", b"9.80"), SALE):
+            url = f"http://127.0.0.1:{listener.server_port}/push/p"
+            assert requests.post(url, body, timeout=20).status_code == 200
+            accepted.append(recorder.status().accepted[Lane.VITAL])
+        listener.shutdown()
+        listener.server_close()
+    assert [count - accepted[0] for count in accepted] == [0, 0, 0, 1, 1]
 
 
 CODES = ("134605723733336326", "283971647685282846")
