@@ -149,7 +149,7 @@ def _live_feeds() -> list[Feed]:
     return [
         live("till-1", "csv-drop", 5, settle_s=0),
         live("till-2", "poslog", 7, settle_s=0),
-        live("scan-1", "scanner-serial", 2, role="receiving"),
+        live("scan-1", "scanner-serial", 2, role="sale"),
         live("door-1", "hikvision-count", 60),
         live("gate-1", "ir-thermometer", 3),
     ]

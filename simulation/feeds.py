@@ -43,7 +43,7 @@ def generated_day(seed: int, at: datetime) -> list[Feed]:
     made: tuple[tuple[str, str, int, float, dict[str, Any]], ...] = (
         ("till-1", "csv-drop", 60, 0.0, {"settle_s": 0}),
         ("till-2", "poslog", 60, 0.0, {"settle_s": 0}),
-        ("scan-1", "scanner-serial", 5000, LINE_S, {"role": "receiving"}),
+        ("scan-1", "scanner-serial", 5000, LINE_S, {"role": "sale"}),
         ("gate-1", "ir-thermometer", 5000, LINE_S, {}),
         *((f"door-{number}", "hikvision-count", 500, 0.0, {}) for number in range(1, 5)),
     )
