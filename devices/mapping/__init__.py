@@ -8,6 +8,7 @@
     private.py    names whose values are never kept
     text.py       bytes to text in the encoding that they show
     documents.py  text to JSON documents, however they stand in a file; XML and forms
+    alike.py      one reject for many that are alike
     decoder.py    all of that as a `Decoder`
 
 Shipped mappings are in `devices/profiles`.

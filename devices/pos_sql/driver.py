@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from devices.driver import Context, Decoder, DeviceOffline, Driver, Item, Rejected, Taken
+from devices.mapping.alike import Alike
 from devices.mapping.documents import Document, Found, JsonDocuments
 from devices.mapping.engine import Mapper
 from devices.mapping.text import TextReader
@@ -153,12 +154,13 @@ class RowDecoder:
         paid = payments_of(lines, grouped(self._paid, self._paid_columns), len(self._paid_columns))
         for key, rows in lines.items():
             ticket = Ticket(key, 0, 0, tuple(rows), paid.get(key, ()))
-            items += self._mapper.items(ticket.document, at, ticket.raw)
+            items += self._alike.told(self._mapper.items(ticket.document, at, ticket.raw))
+        items += self._alike.rest(at)
         self._begin_anew()
         return items
 
     def _begin_anew(self) -> None:
-        self._text, self._documents = TextReader(None), JsonDocuments()
+        self._text, self._documents, self._alike = TextReader(None), JsonDocuments(), Alike()
         self._lines: list[Row] = []
         self._paid: list[Row] = []
 
@@ -171,7 +173,7 @@ class RowDecoder:
                 items += self._mapper.items({PAYMENTS: [], **one.values}, at, one.raw)
             else:
                 self._keep(one.values)
-        return items
+        return self._alike.told(items)
 
     def _keep(self, row: Mapping[str, object]) -> None:
         (self._paid if row.get("table") == self._paid_table else self._lines).append(row)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from devices.driver import Context, Item, Reading, Rejected
-from devices.mapping.decoder import MOST_ALIKE, MappedDecoder
+from devices.mapping.alike import MOST_ALIKE
+from devices.mapping.decoder import MappedDecoder
 from devices.mapping.documents import Broken, Document, FormDocuments, Found, JsonDocuments, XmlDocuments
 from devices.mapping.engine import Mapper
 from devices.mapping.model import RecordMapping
