@@ -1,4 +1,4 @@
-"""What hardware says: bytes to records' data. Knows no MQTT, SQL, YAML, threads or retries.
+"""What hardware says: bytes to records' data. Knows no link to HQ, no buffer, no threads, no retries.
 
 A driver is a folder here, or a package that another distribution offers under the entry-point group
 `store_edge.devices` (entry-point name: the driver's name, value: the package). It holds:
