@@ -167,9 +167,10 @@ class Daemon:
 
 
 def _plain(pulse: Pulse) -> dict[str, Any]:
-    """The full heartbeat for people: ids in hex."""
+    """The full heartbeat for people, ids in hex, and how the link is."""
     said: dict[str, Any] = msgspec.to_builtins(pulse.state(full=True), builtin_types=(bytes,))
     for name in ("stream", "epoch", "boot"):
         said[name] = said[name].hex()
     said.pop("earlier", None)
+    said["link"] = pulse.figures()._asdict()
     return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from hq.data import Data
@@ -21,11 +22,13 @@ class Stage:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.hq = Headquarters(folder)
+        self.stores: list[Store] = []
         self.store = self.add(STORE, feeds)
 
     def add(self, name: str, feeds: list[Feed]) -> Store:
         """Another store of the same headquarters."""
-        return Store(self.hq, name, self.folder / name, feeds, TIMEZONE)
+        self.stores.append(Store(self.hq, name, self.folder / name, feeds, TIMEZONE))
+        return self.stores[-1]
 
     @property
     def dsn(self) -> str:
@@ -39,8 +42,8 @@ class Stage:
         return tally(store.agent.data / "buffer.db", self.dsn)
 
     def close(self) -> None:
-        """Ends the store and then headquarters, which so hears its last words."""
-        try:
-            self.store.agent.stop()
-        finally:
-            self.hq.stop()
+        """Ends the stores and then headquarters, which so hears their last words."""
+        with ExitStack() as stack:
+            stack.callback(self.hq.stop)
+            for store in self.stores:
+                stack.callback(store.agent.stop)
