@@ -105,7 +105,13 @@ class Headquarters(Process):
             return {}
 
     def await_ready(self) -> None:
-        wait_for("headquarters", START_S, lambda: self.running and "console" in self.facts)
+        """Until its console takes connections."""
+        port = Data(self.data).settings().console_port
+        wait_for(
+            "headquarters", START_S, lambda: not self.running or (self.facts and process.listens("127.0.0.1", port))
+        )
+        if not self.running:
+            raise Stuck(f"headquarters ended; see {self._log}")
 
     def kill_part(self, name: str) -> None:
         """SIGKILLs one of its parts; returns once it is back under another process id."""
