@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import os
+import re
+import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -172,3 +177,78 @@ def test_samples_replay_to_their_types(name: str, pattern: str, kind: str, out: 
     for file in files:
         assert main(["replay", name, str(file), "--json", "--set", "timezone=Asia/Shanghai"]) == 0
         assert kind in {record["type"] for record in out()[0]}
+
+
+@needs_samples
+def test_a_recorded_till_log_replays_field_by_field(out: Any) -> None:
+    """A sale of a real POSLog 2.2: who, when, what, how much and how it was paid."""
+    assert SHARED
+    log = SHARED / "samples/pos_poslog/wincor_ikea_v2.2_pt_2015_abridged.xml"
+    assert main(["replay", "poslog", str(log), "--json", "--set", "timezone=Europe/Lisbon"]) == 0
+    control, sale = out()[0]
+    assert (control["type"], control["data"]["kind"], control["data"]["workstation"]) == (
+        "pos.control",
+        "no-sale",
+        "10",
+    )
+    assert (sale["type"], sale["at"]) == ("pos.sale", "2015-06-13T11:34:41Z")
+    data = sale["data"]
+    told = ("transaction_id", "workstation", "business_day", "currency", "total", "tax")
+    assert [data[name] for name in told] == ["26", "10", "2015-06-13", "EUR", "34.99", "6.54"]
+    assert data["operator"].startswith("p-")
+    assert [(line["item_id"], line["quantity"], line["extended_amount"]) for line in data["lines"]] == [
+        ("80271714", "1", "27.99"),
+        ("80240505", "1", "2.5"),
+        ("17228340", "2", "1"),
+        ("50097995", "1", "3.5"),
+    ]
+    assert [(tender["kind"], tender["amount"]) for tender in data["tenders"]] == [("card", "34.99")]
+    assert "*" in data["tenders"][0]["masked_pan"]
+
+
+@needs_samples
+def test_a_recorded_count_and_a_recorded_frame_replay_field_by_field(tmp_path: Path, out: Any) -> None:
+    """A camera's interval, and a thermometer's published frame, from the bytes in hexadecimal."""
+    assert SHARED
+    push = SHARED / "samples/door_counter/hik_peoplecounting_psia_timerange_2020.xml"
+    assert main(["replay", "hikvision-count", str(push), "--json"]) == 0
+    ((count,), _) = out()
+    span = {"from": "2020-04-19T17:33:00Z", "to": "2020-04-19T17:35:00Z"}
+    assert (count["type"], count["at"]) == ("door.count", "2020-04-19T17:35:00Z")
+    assert count["data"] == {"in": 0, "out": 0, **span, "line": "1"}
+
+    (frame_told,) = json.loads((SHARED / "samples/thermometer/ir_body_temp_66_66_frame.json").read_text())
+    (tmp_path / "frame.hex").write_text(frame_told["hex"])
+    assert main(["replay", "ir-thermometer", str(tmp_path / "frame.hex"), "--json", "--hex"]) == 0
+    ((check,), _) = out()
+    assert (check["type"], check["data"]["celsius"], check["data"]["verdict"]) == ("temp.check", 26.91, "invalid")
+
+
+@needs_samples
+def test_a_recorded_week_of_baskets_replays_to_its_sum(out: Any) -> None:
+    """Every basket is one sale, and together they are worth what the file's own column says."""
+    assert SHARED
+    week = SHARED / "samples/pos_csv/completejourney_store_week.csv"
+    with week.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert main(["replay", "csv-drop", str(week), "--json", "--set", "timezone=America/New_York"]) == 0
+    records, words = out()
+    assert "0 set aside" in words
+    assert {record["type"] for record in records} == {"pos.sale"}
+    assert sorted(record["data"]["transaction_id"] for record in records) == sorted({row["basket_id"] for row in rows})
+    assert sum(Decimal(r["data"]["total"]) for r in records) == sum(Decimal(row["sales_value"]) for row in rows)
+
+
+@pytest.mark.parametrize("name", ["csv-drop", "hikvision-count", "ir-thermometer", "poslog", "scanner-serial"])
+def test_garbage_is_read_in_bounded_memory(name: str, tmp_path: Path) -> None:
+    """A process of its own, its memory measured: exit 0, and rejects counted."""
+    (tmp_path / "noise").write_bytes(Random(11).randbytes(1 << 20))
+    argv = [sys.executable, "-m", "edge_agent", "replay", name, str(tmp_path / "noise"), "--json"]
+    with (tmp_path / "out").open("wb") as out, (tmp_path / "err").open("wb") as err:
+        replay = subprocess.Popen(argv, stdout=out, stderr=err)
+        _, status, used = os.wait4(replay.pid, 0)
+    replay.returncode = os.waitstatus_to_exitcode(status)
+    assert replay.returncode == 0
+    (rejected,) = re.findall(r"(\d+) set aside", (tmp_path / "err").read_text())
+    assert int(rejected) >= 1
+    assert used.ru_maxrss < 128 * 1024  # kilobytes; the program alone takes 50 MB
