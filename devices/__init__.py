@@ -10,4 +10,6 @@ A driver is a folder here, or a package that another distribution offers under t
     README.md      what the device is, how it is wired, what it says, sources
     sample.yaml    a device entry that `edge-agent check` accepts
     cases/         recorded captures by device model, each with what they decode to
+
+docs/write-a-driver.md shows a whole one.
 """
