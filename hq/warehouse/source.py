@@ -2,10 +2,12 @@
 
 Claimed is (store, business day, type, source id, content). A record whose claim stands already is a repeat, whichever
 box, driver or drop folder brought it; the same id with another content is another event, since tills reuse numbers.
+A receipt printed again reads otherwise ("copy", a later time) and is the same event: its number and total make it so.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
@@ -18,6 +20,7 @@ from cloud_sync.ingest.work import Opened
 from records.types import CashEvent, PosControl, PosReceipt, Punch, SaleLine, Transaction
 
 _EXACT = Context(prec=100_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_DAY = re.compile(r"/([0-9]{4}-[0-9]{2}-[0-9]{2})/")  # in workstation/business day/number
 _MAX_ID = 200  # PostgreSQL's index entries are limited to 2,704 bytes; four bytes a character
 
 
@@ -42,8 +45,17 @@ def source_of(opened: Opened) -> SourceKey | None:
     if content is None:
         return None
     packed = sha256(msgspec.json.encode(content(data))).digest()
-    day = getattr(data, "business_day", None) or opened.record.at.date()
+    day = getattr(data, "business_day", None) or _day_in(data.source_id) or opened.record.at.date()
     return SourceKey(day, opened.kind.name, _bounded(data.source_id), packed)
+
+
+def _day_in(source_id: str) -> date | None:
+    """The day that the source gave its number on: a repeat after midnight has another time and the same day."""
+    found = _DAY.search(source_id)
+    try:
+        return date.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
 
 
 def _bounded(source_id: str) -> str:
@@ -64,10 +76,18 @@ def _line(line: SaleLine) -> tuple[str, ...]:
     return line.kind, item, _plain(line.quantity), _plain(line.extended_amount)
 
 
+def _receipt(data: PosReceipt) -> tuple[str, str]:
+    """As the tap itself knows copies: by number, which is in the source id, and total; else by the whole text."""
+    total = data.fields.get("total")
+    if "transaction_id" in data.fields and isinstance(total, str):
+        return "total", total
+    return "text", data.text
+
+
 _CONTENT: dict[type, Callable[..., object]] = {
     Transaction: lambda data: (_plain(data.total), [_line(line) for line in data.lines]),
     PosControl: lambda data: data.kind,
-    PosReceipt: lambda data: data.text,
+    PosReceipt: _receipt,
     CashEvent: lambda data: (data.kind, _plain(data.amount)),
     Punch: lambda data: (data.person, data.direction),
 }

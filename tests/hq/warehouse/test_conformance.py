@@ -146,6 +146,41 @@ def test_a_reused_number_is_counted_and_alerted(make: Make, box: Box) -> None:
     assert house.alerts() == [f"pos.sale/{NOW.date()}/01/1"]
 
 
+def printed(source_id: str, total: str, text: str, copies: int, at: datetime) -> Record:
+    fields: dict[str, object] = {"transaction_id": source_id.split("/")[-1], "total": Decimal(total)}
+    return Record("printer-1", at, PosReceipt(source_id, text, copies, 0, fields))
+
+
+def test_a_receipt_printed_again_is_a_repeat(make: Make, box: Box) -> None:
+    """A later copy, marked as one and past midnight, is kept, not counted and no reused number."""
+    house = make(box)
+    first = printed("03/2026-11-21/7", "5.00", "TOTAL 5.00", 0, datetime(2026, 11, 21, 23, 59, tzinfo=UTC))
+    again = printed("03/2026-11-21/7", "5.00", "COPY 1\nTOTAL 5.00", 1, datetime(2026, 11, 22, 0, 1, tzinfo=UTC))
+    assert house.port.commit(work(box, box.batch([first]))).duplicates == 0
+    outcome = house.port.commit(work(box, box.batch([again])))
+
+    assert (outcome.stored, outcome.duplicates) == (1, 1)
+    assert house.alerts() == []
+
+
+def test_a_receipt_of_another_total_is_no_copy(make: Make, box: Box) -> None:
+    """The number of a receipt on one with another total is a reused number: counted, with an alert."""
+    house = make(box)
+    house.port.commit(work(box, box.batch([printed("03/2026-11-21/7", "5.00", "TOTAL 5.00", 0, NOW)])))
+    outcome = house.port.commit(work(box, box.batch([printed("03/2026-11-21/7", "6.00", "TOTAL 6.00", 0, NOW)])))
+
+    assert (outcome.stored, outcome.duplicates) == (1, 0)
+    assert house.alerts() == ["pos.receipt/2026-11-21/03/2026-11-21/7"]
+
+
+def test_receipts_without_a_number_are_told_apart_by_their_text(make: Make, box: Box) -> None:
+    """What no template read is the same only when its whole text is; a day that is none harms nothing."""
+    house = make(box)
+    records = [Record("printer-1", NOW, PosReceipt("-/2026-99-99/1", said)) for said in ["a", "a", "b"]]
+
+    assert house.port.commit(work(box, box.batch(records))).duplicates == 1
+
+
 def test_the_same_source_id_in_two_stores_is_two_sales(make: Make) -> None:
     """Claims are a store's own."""
     one, two = Box(), Box(store="0301")
