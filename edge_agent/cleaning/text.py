@@ -21,8 +21,9 @@ def mask(text: str) -> str:
 
 
 def mask_bytes(raw: bytes) -> bytes:
-    """`raw` without them, whatever its encoding: digits are ASCII in all that devices use."""
-    return mask(raw.decode("latin-1")).encode("latin-1")
+    """`raw` without them, whatever its encoding: digits are ASCII in all that devices use, wide spaces are not."""
+    as_utf8 = mask(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return mask(as_utf8.decode("latin-1")).encode("latin-1")
 
 
 def _code(found: re.Match[str]) -> str:
