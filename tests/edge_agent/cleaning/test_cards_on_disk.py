@@ -24,7 +24,7 @@ from records import Record, to_json
 from records.types import PosSale, Quarantine, SaleLine, Tender
 from tests.edge_agent.boxes import TestBox, folder_bytes
 from tests.edge_agent.cleaning.test_cards import TEXTS, cards, grouped
-from tests.edge_agent.test_recorder import running
+from tests.edge_agent.test_recorder import running, until
 
 PLACES = 6  # cards of one sale and one reject
 SEPARATORS = " -.\u00a0"
@@ -88,7 +88,7 @@ def test_no_card_is_found_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str
     numbers = list(cards(count - count % PLACES))
     planted = frozenset(numbers)
     left = iter(numbers)
-    with running(tmp_path, box) as (desk, _):
+    with running(tmp_path, box) as (desk, recorder):
         intake, station = Intake(desk, Policy(bytes(32)), clock), Station("till", "poslog", clock)
         while batch := list(islice(left, PLACES * 200)):
             items: list[Item] = []
@@ -96,6 +96,7 @@ def test_no_card_is_found_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str
                 items += said(batch[start : start + PLACES], f"sale {len(items)} of {batch[0][:6]}", rng)
             assert full(shown(items), planted) >= set(batch)  # so that a clean box means something
             intake.take(station, items, waits=False).result(60)
+        until(lambda: recorder.status().cut == recorder.status().accepted, "all in batches")
 
     buffer = Buffer(tmp_path / FILE)
     records = list(box.read(buffer.outbox.parcels(frozenset(), 100_000)).values())
