@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random, SystemRandom
@@ -33,7 +33,9 @@ def parser() -> ArgumentParser:
     )
     top.add_argument("--json", action="store_true", help="with --once: the last line is one JSON object")
     top.add_argument("--samples", type=Path, metavar="DIR", help="with --once: play the recorded samples in DIR")
-    top.add_argument("--data", type=Path, default=Path("demo-data"), help="where a live demo keeps its data")
+    top.add_argument(
+        "--data", type=Path, help="where its data stay; else demo-data, and with --once a place that is cleared away"
+    )
     top.add_argument("--seed", type=int, default=1, help="of everything made up")
     top.add_argument(
         "--kill", default="", metavar="PART=N,…", help="with --once: SIGKILL agent, ingest, broker, database"
@@ -69,9 +71,9 @@ def _once(args: Namespace) -> int:
     opens = datetime.now(_ZONE).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=1)
     feeds = sampled_day(args.samples, args.seed, opens) if args.samples else generated_day(args.seed, opens)
     kills = {name: int(times) for name, times in (part.split("=") for part in args.kill.split(",") if part)}
-    with TemporaryDirectory(prefix="store-edge-demo-") as folder:
+    with nullcontext(args.data) if args.data else TemporaryDirectory(prefix="store-edge-demo-") as folder:
         gate = Gate()
-        stage = Stage(Path(folder), [gate.through(feed) for feed in feeds])
+        stage = Stage(Path(folder).absolute(), [gate.through(feed) for feed in feeds])
         began = time.monotonic()
         try:
             outcome = play(Chaos(stage, gate, Random(args.seed), kills), offline_first=args.offline_first)
@@ -123,7 +125,7 @@ def _half_without_headquarters(chaos: Chaos) -> None:
 
 
 def _live(args: Namespace) -> int:
-    stage = Stage(args.data.absolute(), _live_feeds())
+    stage = Stage((args.data or Path("demo-data")).absolute(), _live_feeds())
     try:
         _start_headquarters(stage)
         _say("demo: starting store 0214 with two tills, a scanner, a door counter and a thermometer")

@@ -7,18 +7,15 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from random import Random
 
 import psycopg
 import pytest
 
-from simulation.chaos import Chaos, Gate
-from simulation.demo import play
-from simulation.feeds import sampled_day
-from simulation.stage import Stage
+from hq.data import Data
+from hq.headquarters import database
+from simulation.processes import Headquarters
 from tests.samples import SHARED, needs_samples
 from tests.simulation.demo import assert_clean, once
 
@@ -34,25 +31,16 @@ def test_a_generated_day_arrives_whole() -> None:
 
 
 @needs_samples
-def test_a_recorded_day_arrives_whole() -> None:
-    """The same with recorded tills, doors and retail data."""
+def test_a_recorded_day_arrives_whole(tmp_path: Path) -> None:
+    """The same with recorded tills, doors and retail data; money and people counted again from the files alone."""
     assert SHARED
-    outcome, _ = once("--samples", str(SHARED))
+    outcome, _ = once("--samples", str(SHARED), "--data", str(tmp_path))
     assert_clean(outcome)
-    assert outcome["by_type"]["pos.sale"] > 2_000
-
-
-@needs_samples
-def test_headquarters_counts_what_the_recorded_files_say(tmp_path: Path) -> None:
-    """Money of four tills and people of one door, counted again from the files by other means."""
-    assert SHARED
-    gate = Gate()
-    feeds = [feed for feed in sampled_day(SHARED, 1, datetime.now(UTC)) if feed.id.startswith(("till-", "door-calit"))]
-    stage = Stage(tmp_path, [gate.through(feed) for feed in feeds])
+    hq = Headquarters(tmp_path)
     try:
-        outcome = play(Chaos(stage, gate, Random(1), {}), offline_first=False)
-        assert (outcome["lost"], outcome["duplicated"], outcome["sales_twice"]) == (0, 0, 0)
-        with psycopg.connect(stage.dsn) as db:
+        hq.start()
+        hq.await_ready()
+        with psycopg.connect(database(Data(hq.data)).dsn()) as db:
             tickets = db.execute(
                 """SELECT device, transaction_id, total, duplicate_of IS NULL FROM pos_sale
                    UNION ALL SELECT device, transaction_id, total, duplicate_of IS NULL FROM pos_return"""
@@ -61,7 +49,7 @@ def test_headquarters_counts_what_the_recorded_files_say(tmp_path: Path) -> None
                 """SELECT sum("in")::bigint, sum("out")::bigint FROM door_count WHERE device = 'door-calit'"""
             ).fetchone()
     finally:
-        stage.close()
+        hq.stop()
     told = money(SHARED)
     stored: dict[str, dict[str, Decimal]] = {till: {} for till in told}
     for device, number, total, _ in tickets:
