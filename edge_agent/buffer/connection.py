@@ -29,7 +29,11 @@ class Connection:
         with self.guarded():
             _write_again(path.with_name(path.name + "-wal"))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            prepare(self._db)
+            try:
+                prepare(self._db)
+            except sqlite3.Error:
+                self._db.close()  # nobody else can, and it may hold the lock
+                raise
             if made:
                 path.chmod(0o600)
             _sync_folder(path.parent)

@@ -164,7 +164,7 @@ def _state(path: Path) -> tuple[dict[tuple[str, str], bytes | None], list[tuple[
     state: dict[tuple[str, str], bytes | None] = {}
     seen: list[tuple[str, bytes, int]] = []
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(path)) as db:  # a file with a write-ahead log cannot be opened for reading alone
             db.execute("PRAGMA locking_mode=EXCLUSIVE")
             state.update(
                 {(device, key): value for device, key, value in db.execute("SELECT device, key, value FROM state")}

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from edge_agent.buffer import Buffer, BufferDamaged, View
+from edge_agent.buffer import Buffer, BufferDamaged, BufferError, View
 from edge_agent.buffer.packing import pack
 from edge_agent.buffer.salvage import Gap, Salvaged, gaps, salvage
 from edge_agent.buffer.store import StreamIdentity
@@ -41,16 +41,23 @@ def open_buffer(folder: Path, store: str, box: str, seal: Seal, now: datetime) -
     """The buffer in `folder`, made when it is not there, made anew from what can be saved when it is damaged."""
     path = folder / FILE
     try:
-        buffer = Buffer(path)
-        view = buffer.view()
-        if view.identity is not None and view.transaction:
-            return Opened(buffer, view.identity, view, None, [])
-        if view.identity is not None:  # ended before its first transaction, in which the stream says what it is
-            return _begun(buffer, view.identity, "salvaged" if view.identity.previous else "new", [])
-        return _found(buffer, StreamIdentity(seal.random(16), None, store, box, seal.random(32)), "new", [])
+        return _opened(Buffer(path), store, box, seal)
     except BufferDamaged as damage:
         log.error("event=buffer-damaged reason=%r", str(damage))
         return replace_damaged(path, store, box, seal, now, NOTHING)
+
+
+def _opened(buffer: Buffer, store: str, box: str, seal: Seal) -> Opened:
+    try:
+        view = buffer.view()
+    except BufferError:
+        buffer.close()  # it holds a lock that would keep salvage out
+        raise
+    if view.identity is None:
+        return _found(buffer, StreamIdentity(seal.random(16), None, store, box, seal.random(32)), "new", [])
+    if not view.transaction:  # ended before its first transaction, in which the stream says what it is
+        return _begun(buffer, view.identity, "salvaged" if view.identity.previous else "new", [])
+    return Opened(buffer, view.identity, view, None, [])
 
 
 def replace_damaged(path: Path, store: str, box: str, seal: Seal, now: datetime, in_flight: InFlight) -> Opened:
