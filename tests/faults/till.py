@@ -1,0 +1,89 @@
+"""A store's whole agent with a till's drop folder, and no headquarters that answers: what was dropped, what is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from cloud_sync.seal.hpke import OpeningKey
+from devices.csv_drop.driver import CsvDecoder
+from devices.csv_drop.options import Options
+from devices.csv_drop.simulator import messages
+from devices.driver import Context, Reading
+from edge_agent.keys import _box
+from records.types import PosReturn, PosSale
+from simulation.feeds import Feed
+from simulation.processes import Agent, Headquarters, Process, command, wait_for
+from tests.faults.store_side import TestBox, taken_out
+
+STORE, BOX, TILL = "0214", "box-1", "till-1"
+TAKE_S = 60.0
+
+
+class Verdict(NamedTuple):
+    """Tickets that were dropped, and of those: missing from the buffer, and in it more than once."""
+
+    dropped: int
+    lost: int
+    doubled: int
+
+
+class Till:
+    """The agent reads `drop`; a file leaves it once its tickets are confirmed."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        bundle = folder / "box"
+        self._hq = Headquarters(folder)
+        self._hq.let_in(STORE, BOX, bundle, "Asia/Shanghai")
+        self._agent = Agent(folder, bundle)
+        self._bundle, self.config, self.log = bundle, self._agent.yaml, folder / "agent.log"
+        self._folder = folder / "drop"
+        self._folder.mkdir()
+        self._agent.configure([Feed(TILL, "csv-drop", {"settle_s": 0}, iter(()))], {TILL: {"path": str(self._folder)}})
+        self._messages = messages(Random(seed), datetime.now(UTC) - timedelta(hours=12), timedelta(seconds=1))
+        self._files: dict[str, Counter[str]] = {}
+
+    def agent(self, *under: str) -> Process:
+        """The agent as a process, not started yet, perhaps under another program."""
+        return Process([*under, command("edge-agent"), "run", "-c", str(self.config)], self.log)
+
+    def drop(self, tickets: int) -> None:
+        """Files with at least so many tickets."""
+        options = Options.model_validate({"id": TILL, "driver": "csv-drop", "path": self._folder})
+        wanted = self.dropped + tickets
+        while self.dropped < wanted:
+            message = next(self._messages)
+            decoder = CsvDecoder(options, Context())
+            decoder.feed(message.body, datetime.now(UTC))
+            items = decoder.end(datetime.now(UTC))
+            self._files[message.name] = Counter(item.data.source_id for item in items if isinstance(item, Reading))
+            (self._folder / f".{message.name}").write_bytes(message.body)
+            (self._folder / f".{message.name}").rename(self._folder / message.name)
+
+    @property
+    def dropped(self) -> int:
+        """Tickets in all files so far."""
+        return sum(tickets.total() for tickets in self._files.values())
+
+    @property
+    def taken(self) -> int:
+        """Tickets in files that have left the folder."""
+        there = {path.name for path in self._folder.iterdir()}
+        return sum(tickets.total() for name, tickets in self._files.items() if name not in there)
+
+    def await_taken(self, tickets: int, process: Process) -> bool:
+        """Until so many are taken, or the agent ended; whether they were."""
+        wait_for("the till to be read", TAKE_S, lambda: self.taken >= tickets or not process.running)
+        return self.taken >= tickets
+
+    def verdict(self) -> Verdict:
+        """What the buffer holds of what was dropped; no agent may run."""
+        (opening,) = (self._hq.data / "keys").glob("seal-*.key")
+        box = TestBox(OpeningKey.load(opening), _box(self._bundle / "box.key"))
+        kept = [record.data for record in taken_out(self._agent.data, box)]
+        found = Counter(data.source_id for data in kept if isinstance(data, PosSale | PosReturn))
+        wanted = sum(self._files.values(), Counter())
+        return Verdict(wanted.total(), (wanted - found).total(), (found - wanted).total())
