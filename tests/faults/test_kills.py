@@ -8,6 +8,8 @@ import pytest
 
 from tests.faults.conftest import Run
 
+pytestmark = pytest.mark.long  # minutes each on two cores; `scripts/test --long` runs them
+
 
 @pytest.mark.parametrize("kills", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 def test_a_killed_recorder_keeps_what_it_confirmed(memory: Path, run: Run, kills: int) -> None:
