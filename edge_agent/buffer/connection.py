@@ -31,12 +31,12 @@ class Connection:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             try:
                 prepare(self._db)
-            except sqlite3.Error:
-                self._db.close()  # nobody else can, and it may hold the lock
+                if made:
+                    path.chmod(0o600)
+                _sync_folder(path.parent)
+            except (sqlite3.Error, OSError):
+                self._db.close()  # nobody else can, and it holds the lock
                 raise
-            if made:
-                path.chmod(0o600)
-            _sync_folder(path.parent)
 
     def close(self) -> None:
         self._db.close()
