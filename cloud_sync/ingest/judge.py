@@ -9,7 +9,7 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud_sync.ingest.opening import Damaged, Later, open_batch, unseal
-from cloud_sync.ingest.work import Batch, Beat, Header, Letter, Sender
+from cloud_sync.ingest.work import Batch, Beat, Header, Letter, Reply, Sender
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.seal.hpke import OpeningKey
@@ -17,9 +17,10 @@ from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire import heartbeat as wire_heartbeat
 from cloud_sync.wire.epoch import EpochIdentity
-from cloud_sync.wire.heartbeat import Heartbeat
+from cloud_sync.wire.heartbeat import Answer, Heartbeat
 from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up
+from records import Lane
 
 _LIMIT = 2**63
 
@@ -53,7 +54,7 @@ class Ignored(NamedTuple):
     why: str
 
 
-Verdict = Header | Batch | Letter | Beat | HoldEpoch | Ignored
+Verdict = Header | Batch | Letter | Beat | Reply | HoldEpoch | Ignored
 
 
 class Source(NamedTuple):
@@ -100,9 +101,9 @@ class Judge:
                 return [self._header(source, message)]
             if what is Up.HEARTBEAT:
                 return [self._beat(source, message)]
+            return [self._reply(source, message)]
         except (WireError, Damaged) as fault:
             return [_letter(source.sender, message, str(fault), refused=what in (Up.BATCH, Up.EPOCH))]
-        return [Ignored(f"{what} is not taken by this release")]
 
     def _batch(self, sender: Sender, message: Message) -> list[Verdict]:
         header, body = wire_batch.parse(message.payload)
@@ -146,12 +147,28 @@ class Judge:
 
     def _beat(self, source: Source, message: Message) -> Beat:
         body = wire_heartbeat.verify(message.payload, source.key)
-        if (body.store, body.box) != (source.sender.store, source.sender.box):
-            raise WireError("heartbeat: it names another box than its topic")
+        _check_name(body, source.sender)
+        if isinstance(body, Answer):
+            raise WireError("heartbeat: an answer, on the topic of heartbeats")
         numbers = [body.session, *([body.seq, body.at_us] if isinstance(body, Heartbeat) else [])]
         if not all(-_LIMIT <= number < _LIMIT for number in numbers):
             raise WireError("heartbeat: a number is beyond 63 bits")
         return Beat(source.sender, body)
+
+    def _reply(self, source: Source, message: Message) -> Reply:
+        body = wire_heartbeat.verify(message.payload, source.key)
+        _check_name(body, source.sender)
+        if not isinstance(body, Answer):
+            raise WireError("answer: a heartbeat, on the topic of answers")
+        for stream, epoch, lane, first, last in body.not_held:
+            if not (len(stream) == len(epoch) == 16 and lane in list(Lane) and 0 < first <= last < _LIMIT - 1):
+                raise WireError("answer: a range that cannot be")
+        return Reply(source.sender, body)
+
+
+def _check_name(body: wire_heartbeat.Body, sender: Sender) -> None:
+    if (body.store, body.box) != (sender.store, sender.box):
+        raise WireError("a box's message: it names another box than its topic")
 
 
 def _check_owner(identity: EpochIdentity, sender: Sender) -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from cloud_sync.wire.epoch import EpochHeader
-from cloud_sync.wire.heartbeat import Body
+from cloud_sync.wire.heartbeat import Answer, Presence
 from records import Lane, Record, RecordType
 
 BoxName = tuple[str, str]  # store, box
@@ -82,10 +82,17 @@ class Beat(NamedTuple):
     """A verified heartbeat or last will."""
 
     sender: Sender
-    body: Body
+    body: Presence
 
 
-Part = Header | Batch | Letter | Beat
+class Reply(NamedTuple):
+    """A verified answer to a re-send or an order."""
+
+    sender: Sender
+    body: Answer
+
+
+Part = Header | Batch | Letter | Beat | Reply
 
 
 class Work(NamedTuple):
@@ -105,6 +112,9 @@ class Work(NamedTuple):
 
     def beats(self) -> Iterator[Beat]:
         return (part for part in self.parts if isinstance(part, Beat))
+
+    def replies(self) -> Iterator[Reply]:
+        return (part for part in self.parts if isinstance(part, Reply))
 
 
 class Outcome(NamedTuple):

@@ -44,7 +44,7 @@ from cloud_sync.uplink.pace import PaceLimit
 from cloud_sync.uplink.reconnect import Reconnect
 from cloud_sync.uplink.settings import Settings
 from cloud_sync.uplink.window import Window
-from cloud_sync.wire.downlink import Envelope, Hold, Order, Pace, Receipt, Refusal, Resend
+from cloud_sync.wire.downlink import Envelope, Hold, Order, Pace, Receipt, Refusal, Resend, Succession
 from cloud_sync.wire.topics import Up
 
 MAX_HEADERS = 64  # asked for at once, and waiting to go
@@ -287,6 +287,8 @@ class Uplink:
                 return [ResendWanted(tuple(ranges))] if ranges else []
             case Order() as order:
                 return [Ordered(envelope.kind, order)]
+            case Succession():
+                return []
 
     def _receipt(self, receipt: Receipt, wall_us: int) -> list[Effect]:
         prefixes = tuple(receipt.each())

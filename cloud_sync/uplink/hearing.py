@@ -6,7 +6,17 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cloud_sync.wire.downlink import DIGEST, Envelope, Hold, Message, Receipt, Refusal, Resend, open_envelope
+from cloud_sync.wire.downlink import (
+    DIGEST,
+    Envelope,
+    Hold,
+    Message,
+    Receipt,
+    Refusal,
+    Resend,
+    Succession,
+    open_envelope,
+)
 from cloud_sync.wire.reader import WireError
 from records import Lane
 
@@ -41,7 +51,9 @@ class Hearing:
         return envelope
 
     def learn(self, envelope: Envelope) -> int | None:
-        """The lowest serial that its certificate demands, where that is news."""
+        """The lowest serial that its certificate demands, where that is news. A successor of the root is pinned."""
+        if isinstance(envelope.body, Succession):
+            self._pin = self._pin._replace(root=envelope.body.root_after(self._pin.root))
         lowest = envelope.certificate.lowest
         if lowest <= self._pin.lowest:
             return None

@@ -1,26 +1,28 @@
 """What HQ sends down: one envelope, bound to one box, signed by a key that the offline root certified.
 
     4    "SED1"
-    1    kind          1 receipt, 2 hold, 3 refusal, 4 pace, 5 re-send, 6 command, 7 configuration
+    1    kind          1 receipt, 2 hold, 3 refusal, 4 pace, 5 re-send, 6 command, 7 configuration, 8 succession
     109  certificate   of the signing key (`cloud_sync.wire.certificate`)
     64   signature     Ed25519 over "store-edge down 1\\0", the kind, the SHA-256 of the box's public key, and the body
     body               a MessagePack array, by kind
 
 Kinds 1 to 5 are signed by a receipts key and have no order: each says what is true, and losing one is healed by the
 box sending again. Kinds 6 and 7 are signed by an operations key and carry (generation, counter), strictly rising.
+Kind 8 leads from the root that a box pins to a later one: its certificate is of the root at the end of the links in its
+body (`cloud_sync.wire.succession`), the signature a receipts key's; from then on the box pins that root.
 A kind that a box does not know is ignored.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from cloud_sync.wire import certificate
+from cloud_sync.wire import certificate, succession
 from cloud_sync.wire.certificate import KeyCertificate, Usage
 from cloud_sync.wire.reader import Reader, WireError
 
@@ -28,6 +30,7 @@ MAGIC = b"SED1"
 MAX_SIZE = 65_536
 DIGEST = 16
 _DOMAIN = b"store-edge down 1\0"
+ANY_EPOCH = bytes(16)  # in a re-send: HQ never saw the header of the epoch that these numbers are of
 
 
 class Kind(IntEnum):
@@ -40,6 +43,16 @@ class Kind(IntEnum):
     RESEND = 5
     COMMAND = 6
     CONFIG = 7
+    SUCCESSION = 8
+
+
+class Command(StrEnum):
+    """Names of orders of kind 6."""
+
+    NEW_STREAM = "new-stream"
+    """The box leaves the streams that the content names, 16 bytes each, and goes on in a new one, reason forked."""
+    SEAL_TO = "seal-to"
+    """From its next epoch on the box seals to the HPKE public keys in the content, 1,216 bytes each, and no others."""
 
 
 class Receipt(msgspec.Struct, array_like=True, frozen=True):
@@ -74,7 +87,7 @@ class Refusal(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Pace(msgspec.Struct, array_like=True, frozen=True):
-    """How fast the backlog may drain, and over which span boxes spread their reconnects."""
+    """How fast the backlog may drain (0: as fast as it can), and over which span boxes spread their reconnects."""
 
     at_us: int
     bytes_per_s: int
@@ -82,7 +95,10 @@ class Pace(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Resend(msgspec.Struct, array_like=True, frozen=True):
-    """HQ misses these numbers: (stream, epoch, lane, first, last)."""
+    """HQ misses these numbers: (stream, epoch, lane, first, last), epoch `ANY_EPOCH` where HQ does not know it.
+
+    The box sends again what holds any of them, grace too, and says in an `Answer` what it no longer has.
+    """
 
     at_us: int
     ranges: list[tuple[bytes, bytes, int, int, int]]
@@ -97,7 +113,20 @@ class Order(msgspec.Struct, array_like=True, frozen=True):
     content: bytes
 
 
-Message = Receipt | Hold | Refusal | Pace | Resend | Order
+class Succession(msgspec.Struct, array_like=True, frozen=True):
+    """Every succession of HQ's root so far, `succession.SIZE` bytes each."""
+
+    at_us: int
+    links: bytes
+
+    def root_after(self, pinned: Ed25519PublicKey) -> Ed25519PublicKey:
+        """The root to pin instead of `pinned`, perhaps the same. Raises WireError."""
+        size = succession.SIZE
+        each = [self.links[at : at + size] for at in range(0, len(self.links), size)]
+        return succession.follow(pinned, map(succession.parse, each))
+
+
+Message = Receipt | Hold | Refusal | Pace | Resend | Order | Succession
 _SHAPES: dict[Kind, type[Message]] = {
     Kind.RECEIPT: Receipt,
     Kind.HOLD: Hold,
@@ -106,6 +135,7 @@ _SHAPES: dict[Kind, type[Message]] = {
     Kind.RESEND: Resend,
     Kind.COMMAND: Order,
     Kind.CONFIG: Order,
+    Kind.SUCCESSION: Succession,
 }
 
 
@@ -141,17 +171,24 @@ def open_envelope(raw: bytes, root: Ed25519PublicKey, fingerprint: bytes, lowest
     reader = Reader(raw, "downlink")
     reader.magic(MAGIC)
     number = reader.take(1)[0]
-    cert = certificate.verify(reader.take(certificate.SIZE), root)
-    signature, body = reader.take(64), reader.rest()
+    proof, signature, body = reader.take(certificate.SIZE), reader.take(64), reader.rest()
     if number not in list(Kind):
         return None
     kind = Kind(number)
+    if kind is Kind.SUCCESSION:
+        root = _root_after(root, body)
+    cert = certificate.verify(proof, root)
     _check_right(kind, cert, lowest)
     try:
         cert.public_key().verify(signature, _signed(kind, fingerprint, body))
     except InvalidSignature:
         raise WireError("downlink: the signature does not match; forged, or for another box") from None
     return Envelope(kind, cert, _decode(kind, body))
+
+
+def _root_after(root: Ed25519PublicKey, body: bytes) -> Ed25519PublicKey:
+    said = _decode(Kind.SUCCESSION, body)
+    return said.root_after(root) if isinstance(said, Succession) else root
 
 
 def _check_right(kind: Kind, cert: KeyCertificate, lowest: int) -> None:

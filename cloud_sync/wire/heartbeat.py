@@ -96,12 +96,32 @@ class Will(msgspec.Struct, frozen=True):
     session: int
 
 
-Body = Heartbeat | Will
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of what HQ asked of a box; sent at once, and again when HQ asks again.
+
+    order: (generation, counter) of the order that it answers, absent when it answers a re-send
+    done: whether the order was carried out; why: if not, for people
+    not_held: of a re-send, what the box does not have: (stream, epoch, lane, first, last), epoch as HQ named it
+    """
+
+    store: str
+    box: str
+    at_us: int
+    order: tuple[int, int] | None = None
+    done: bool = True
+    why: str = ""
+    not_held: tuple[tuple[bytes, bytes, int, int, int], ...] = ()
+
+
+Presence = Heartbeat | Will
+Body = Heartbeat | Will | Answer
+_SHAPES: dict[int, type[Body]] = {Said.HEARTBEAT: Heartbeat, Said.WILL: Will, Said.ANSWER: Answer}
+_KINDS = {shape: kind for kind, shape in _SHAPES.items()}
 
 
 def sign(body: Body, key: Ed25519PrivateKey) -> bytes:
     """The message as it goes over the wire."""
-    kind = bytes([Said.HEARTBEAT if isinstance(body, Heartbeat) else Said.WILL])
+    kind = bytes([_KINDS[type(body)]])
     packed = msgspec.msgpack.encode(body)
     return MAGIC + kind + key.sign(_DOMAIN + kind + packed) + packed
 
@@ -117,10 +137,9 @@ def verify(raw: bytes, key: Ed25519PublicKey) -> Body:
         key.verify(signature, _DOMAIN + kind + body)
     except InvalidSignature:
         raise WireError("heartbeat: the box's signature does not match") from None
-    shapes: dict[int, type[Body]] = {Said.HEARTBEAT: Heartbeat, Said.WILL: Will}
-    if kind[0] not in shapes:
+    if kind[0] not in _SHAPES:
         raise WireError(f"heartbeat: kind {kind[0]} is unknown")
     try:
-        return msgspec.msgpack.decode(body, type=shapes[kind[0]])
+        return msgspec.msgpack.decode(body, type=_SHAPES[kind[0]])
     except msgspec.DecodeError as fault:
         raise WireError(f"heartbeat: {fault}") from None
