@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cloud_sync.seal.hpke import KeyFileError
 from config import load
+from edge_agent.buffer.schema import NewerFormat
 from edge_agent.daemon import Daemon
 from edge_agent.exits import Exit
 from edge_agent.keys import read_keys
@@ -38,7 +39,7 @@ def main(path: Path) -> int:
         keys = read_keys(config.hq)
         with _alone_in(config.data_dir):
             return Daemon(config, keys, sha256(path.read_bytes()).hexdigest()[:16]).run(stop)
-    except KeyFileError as fault:
+    except (KeyFileError, NewerFormat) as fault:
         print(fault, file=sys.stderr)
         return Exit.CONFIG
     except OSError as fault:

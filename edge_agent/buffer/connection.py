@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,13 @@ class Connection:
         with self.guarded():
             _write_again(path.with_name(path.name + "-wal"))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            try:
+            with ExitStack() as undone:
+                undone.callback(self._db.close)  # nobody else can, and it holds the lock
                 prepare(self._db)
                 if made:
                     path.chmod(0o600)
                 _sync_folder(path.parent)
-            except (sqlite3.Error, OSError):
-                self._db.close()  # nobody else can, and it holds the lock
-                raise
+                undone.pop_all()
 
     def close(self) -> None:
         self._db.close()

@@ -1,10 +1,14 @@
-"""Tables and pragmas of the buffer file; the reasons stand in the package's docstring."""
+"""Tables, pragmas and migrations of the buffer file; the reasons stand in the package's docstring.
+
+`user_version` is the number of migrations that the file has been through. A release only ever adds one at the end.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 
-VERSION = 1
+from edge_agent.buffer.guard import require_alone
+
 PAGE = 4096
 
 PRAGMAS = (
@@ -18,7 +22,7 @@ PRAGMAS = (
     "PRAGMA cache_size=-4096",
 )
 
-_TABLES = """
+_FIRST = """
 CREATE TABLE stream (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), stream BLOB NOT NULL, previous BLOB,
                      store TEXT NOT NULL, box TEXT NOT NULL, secret BLOB NOT NULL);
 CREATE TABLE lane (lane INTEGER PRIMARY KEY, next INTEGER NOT NULL, cut INTEGER NOT NULL);
@@ -43,24 +47,44 @@ INSERT INTO lane VALUES (0, 1, 1), (1, 1, 1), (2, 1, 1);
 INSERT INTO fact VALUES ('transaction', 0);
 """
 
+_EPOCH_OF_A_BATCH = """
+CREATE INDEX outbox_epoch ON outbox (epoch);
+"""  # whether an epoch is still needed is asked once an hour, and without it every batch is read for the answer
+
+MIGRATIONS = (_FIRST, _EPOCH_OF_A_BATCH)
+VERSION = len(MIGRATIONS)
+
 
 class NewerFormat(Exception):
     """The file was written by a later release."""
+
+
+class NotABuffer(sqlite3.DatabaseError):
+    """A database, but of something else."""
+
+    sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Sets the pragmas and brings the tables to this release's version."""
     for pragma in PRAGMAS:
         connection.execute(pragma).fetchall()
+    require_alone(connection.execute("PRAGMA locking_mode").fetchone()[0], sqlite3.sqlite_version_info)
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        raise NewerFormat(f"the buffer has format {version}, this release knows {VERSION}: install a newer release")
+        raise NewerFormat(
+            f"the buffer has format {version}, this release knows {VERSION}: install the newer release again; "
+            "the file is left as it is"
+        )
     if version < VERSION:
-        _migrate(connection)
+        _migrate(connection, version)
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    """One migration a transaction, so that a crash leaves the file at one version or the next."""
     import sqlite_utils  # a third of a second of a start, which a file of this version can do without
 
-    if not sqlite_utils.Database(connection).table_names():
-        connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}PRAGMA user_version={VERSION};COMMIT;")
+    if not version and sqlite_utils.Database(connection).table_names():
+        raise NotABuffer("it has tables, but not those of a buffer")
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={number};COMMIT;")
