@@ -1,4 +1,6 @@
-"""What is refused in a file whatever the models say: repeated keys and ids, secrets in clear, anchors and tags."""
+"""What is refused in a file whatever the models say: repeated keys and ids, ids that no device has, secrets in clear,
+anchors and tags.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import NamedTuple
 import yaml
 
 from config.document import Document, key_text
+from config.hints import did_you_mean
 from config.places import Path, line_of
 
 _SECRET = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|key|credentials?|psk)$")
@@ -27,6 +30,7 @@ def findings(document: Document) -> Iterator[Finding]:
     if document.root is not None:
         yield from _walk(document.root, (), line_of(document.root), document.refused)
         yield from _repeated_ids(document.root)
+        yield from _unknown_ids(document.root)
 
 
 def _walk(node: yaml.Node, path: Path, line: int, refused: dict[int, str]) -> Iterator[Finding]:
@@ -79,6 +83,20 @@ def _repeated_ids(root: yaml.Node) -> Iterator[Finding]:
                     yield Finding(line_of(key), ("devices", index, "id"), message)
 
 
+def _unknown_ids(root: yaml.Node) -> Iterator[Finding]:
+    """Rules of silence for devices that the file does not have."""
+    known = {value.value for device in _items(_value(root, "devices")) if (value := _value(device, "id"))}
+    silence = _value(root, "silence")
+    rules: list[tuple[Path, yaml.Node]] = [((key_text(key),), rule) for key, rule in _entries(silence)]
+    rules += [(("expected", index), rule) for index, rule in enumerate(_items(_value(silence, "expected")))]
+    for path, rule in rules:
+        for index, named in enumerate(_items(_value(rule, "devices"))):
+            if isinstance(named, yaml.ScalarNode) and named.value not in known:
+                hint = did_you_mean(named.value, known) or "; the ids of its devices stand under devices"
+                message = f"the store has no device '{named.value}'{hint}"
+                yield Finding(line_of(named), ("silence", *path, "devices", index), message)
+
+
 def _entries(node: yaml.Node | None) -> list[tuple[yaml.Node, yaml.Node]]:
     return node.value if isinstance(node, yaml.MappingNode) else []
 
@@ -87,5 +105,5 @@ def _items(node: yaml.Node | None) -> list[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
-def _value(node: yaml.Node, name: str) -> yaml.Node | None:
+def _value(node: yaml.Node | None, name: str) -> yaml.Node | None:
     return next((value for key, value in _entries(node) if key_text(key) == name), None)

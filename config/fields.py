@@ -6,9 +6,16 @@ from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MQTTS_PORT = 8883
+
+
+class Settings(BaseModel):
+    """A part of the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
 
 _EXAMPLE = f"such as mqtts://mqtt.example.com:{MQTTS_PORT}"
 

@@ -9,17 +9,13 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from config.device import Device
-from config.fields import BrokerUrl, Currency, IpAddress, TopicRoot, broker_address
+from config.fields import BrokerUrl, Currency, IpAddress, Settings, TopicRoot, broker_address
+from config.opening import OpeningHours
+from config.silence import Silence
 from devices.options import LocalTime, Name, TimeZone
-
-
-class Settings(BaseModel):
-    """A part of the file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Hq(Settings):
@@ -83,6 +79,8 @@ class StoreConfig(Settings):
     timezone: TimeZone = Field(default="Asia/Shanghai", description="IANA zone of the store")
     currency: Currency = Field(default="CNY", description="ISO 4217 code, for sources that do not name theirs")
     business_day_start: LocalTime = Field(default=time(0), description="local time at which the business day changes")
+    opening_hours: OpeningHours = Field(default=OpeningHours(), description="when the store is open")
+    silence: Silence = Field(default=Silence(), description="what should speak in opening hours")
     data_dir: Path = Field(description="folder of the buffer; the agent's alone, on a disk that survives a restart")
     hq: Hq = Field(description="how headquarters is reached")
     listener: Listener = Field(default=Listener(), description="where devices push to")
