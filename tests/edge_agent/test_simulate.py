@@ -26,7 +26,10 @@ def playing(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The command running, and the line that it printed first."""
     with subprocess.Popen([*AGENT, *args], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield process, process.stdout.readline().strip()
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def _read(port: str, lines: int) -> list[bytes]:
