@@ -33,6 +33,7 @@ BUILT_IN = {
     "pos-sql": "devices.pos_sql",
     "poslog": "devices.poslog",
     "pulse-count": "devices.pulse_count",
+    "scale": "devices.scale",
     "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
     "w1-thermometer": "devices.w1_thermometer",

@@ -1,0 +1,1 @@
+"""Scales on a serial line, in the protocols of many makers. See README.md."""
