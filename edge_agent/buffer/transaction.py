@@ -11,7 +11,7 @@ from zlib import crc32
 from records import Lane
 
 _LANE = 56
-_CLEAR = Struct(">BQHH")
+_CLEAR = Struct(">BQQHH")
 
 
 def row_id(lane: Lane, seq: int) -> int:
@@ -39,14 +39,14 @@ class JournalRow(NamedTuple):
     def whole(self) -> bool:
         """Whether it is as it was sealed; without the epoch's key nothing else on the box can tell."""
         try:
-            return self.crc == checksum(self.lane, self.seq, self.type_id, self.dictionary, self.sealed)
+            return self.crc == checksum(self.lane, self.seq, self.epoch, self.type_id, self.dictionary, self.sealed)
         except (StructError, TypeError):  # rot in a clear column may have made any value of it
             return False
 
 
-def checksum(lane: Lane, seq: int, type_id: int, dictionary: int, sealed: bytes) -> int:
+def checksum(lane: Lane, seq: int, epoch: int, type_id: int, dictionary: int, sealed: bytes) -> int:
     """CRC-32 of a sealed row and its clear identity: notices rot, not forgery."""
-    return crc32(sealed, crc32(_CLEAR.pack(lane, seq, type_id, dictionary)))
+    return crc32(sealed, crc32(_CLEAR.pack(lane, seq, epoch, type_id, dictionary)))
 
 
 class NewEpoch(NamedTuple):
@@ -78,6 +78,7 @@ class Transaction(NamedTuple):
     state: (device, key) → value, None forgets
     seen: (device, keyed hash of a source identity, day)
     settled: batches and headers whose receipt came, by the first 16 bytes of their digest, and when
+    again: digests of batches that HQ asks for once more
     evicted: digests of batches that go
     dropped: numbers at the front of a lane whose rows are damaged, first to last
     facts: small counters by name
@@ -94,3 +95,4 @@ class Transaction(NamedTuple):
     evicted: Sequence[bytes] = ()
     dropped: Sequence[tuple[Lane, int, int]] = ()
     facts: Mapping[str, int] = {}
+    again: Sequence[bytes] = ()

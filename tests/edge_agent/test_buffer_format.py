@@ -44,6 +44,7 @@ INSERT INTO lane VALUES (0, 1, 1), (1, 1, 1), (2, 1, 1);
 INSERT INTO fact VALUES ('transaction', 0);
 """
 }  # what each release wrote; one is added here before the next is begun
+FORMATS[2] = f"{FORMATS[1]}CREATE INDEX outbox_epoch ON outbox (epoch);"
 
 
 def older_file(folder: Path, box: TestBox, version: int) -> list[Record]:
