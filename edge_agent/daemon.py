@@ -30,6 +30,7 @@ from edge_agent.crew import Crew
 from edge_agent.exits import Exit
 from edge_agent.intake import Intake
 from edge_agent.keys import Keys
+from edge_agent.memory import give_back
 from edge_agent.notify import notify
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.core import Policy, Recorder
@@ -96,6 +97,7 @@ class Daemon:
         sending = self._start("uplink", lambda: loop.run(stop))
         window = Window(self._config.data_dir, lambda: _plain(pulse))
         window.start()
+        give_back()
         notify("READY=1")
         log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
         loops = [("recorder", recorder.turns, STUCK_S), ("uplink", lambda: loop.beats, STUCK_S), *crew.loops]
