@@ -38,6 +38,7 @@ from edge_agent.recorder.epochs import BoxSeal, microseconds
 from edge_agent.recorder.messages import Remember
 from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
 from edge_agent.status import Window
 from edge_agent.ticker import STUCK_S, Loops, Ticker
@@ -92,6 +93,7 @@ class Daemon:
         crew = Crew(self._config, intake, lambda id_: self._desk.ask(lambda buffer: buffer.state(id_)), self._clock)
         uplink = self._uplink()
         pulse = self._pulse(crew, recorder, uplink)
+        watchman = Watchman(self._config, crew.stations, self._desk)
         crew.start(stop)
         loop = self._loop(uplink, pulse)
         sending = self._start("uplink", lambda: loop.run(stop))
@@ -102,7 +104,7 @@ class Daemon:
         log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
         loops = [("recorder", recorder.turns, STUCK_S), ("uplink", lambda: loop.beats, STUCK_S), *crew.loops]
         with suppress(BufferError):
-            self._ticker(pulse, intake, loops).run(stop)
+            self._ticker(pulse, watchman, intake, loops).run(stop)
         notify("STOPPING=1")
         window.shutdown()
         crew.finish()
@@ -162,10 +164,12 @@ class Daemon:
         session = max(self._opened.view.facts.get(SESSION, 0), seconds)
         return Pulse(self._me, self._clock, crew.stations, recorder.status, lambda: uplink.figures, session)
 
-    def _ticker(self, pulse: Pulse, intake: Intake, loops: Loops) -> Ticker:
+    def _ticker(self, pulse: Pulse, watchman: Watchman, intake: Intake, loops: Loops) -> Ticker:
         agent = Station("agent", "agent", self._clock)
         interval = float(self._config.heartbeat_interval_s)
-        return Ticker(pulse, intake, agent, self._clock, interval, loops, lambda said: self._inbox.offer(Say(said)))
+        return Ticker(
+            pulse, watchman, intake, agent, self._clock, interval, loops, lambda said: self._inbox.offer(Say(said))
+        )
 
 
 def _plain(pulse: Pulse) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Pulse:
 
     def changed(self) -> bool:
         """Whether something happened that HQ should hear of before the interval is over."""
-        now = (self.session, [(station.id, station.state) for station in self.stations])
+        now = (self.session, [(station.id, station.standing[0]) for station in self.stations])
         before, self._said = self._said, now
         return now != before
 

@@ -13,6 +13,7 @@ from edge_agent.clock import Clock, Now
 class Station:
     """Written by the device's own thread, read by the heartbeat's.
 
+    state, reason: as its supervisor finds it; silence: why it is silent though it is up, written by the ticker's thread
     quarantined: since the agent started
     """
 
@@ -21,6 +22,7 @@ class Station:
     clock: Clock
     state: str = "up"
     reason: str | None = None
+    silence: str | None = None
     quarantined: int = 0
     _turns: int = 0
     _last: float | None = None
@@ -42,9 +44,17 @@ class Station:
         self.quarantined += quarantined
         self._last = now.mono
 
+    @property
+    def standing(self) -> tuple[str, str | None]:
+        """Its state and the reason for it, silence included."""
+        if self.state == "up" and self.silence is not None:
+            return "silent", self.silence
+        return self.state, self.reason
+
     def seen(self) -> DeviceState:
         """For the heartbeat."""
         now = self.clock.now()
         age = None if self._last is None else int(now.mono - self._last)
         today = self._today if self._day == now.wall.date() else 0
-        return DeviceState(self.id, self.driver, self.state, age, self.reason, today)
+        state, reason = self.standing
+        return DeviceState(self.id, self.driver, state, age, reason, today)

@@ -1,4 +1,6 @@
-"""What happens at intervals, on the clock that does not step: heartbeats, the watchdog, a look at the wall clock."""
+"""What happens at intervals, on the clock that does not step: heartbeats, the watchdog, a look at the wall clock and
+at who is silent.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from edge_agent.clock import Clock, Now
 from edge_agent.intake import Intake
 from edge_agent.notify import notify
 from edge_agent.pulse import Pulse
+from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
 from records.types import ClockStep
 
@@ -33,6 +36,7 @@ class Ticker:
     """
 
     pulse: Pulse
+    watchman: Watchman
     intake: Intake
     station: Station
     clock: Clock
@@ -48,6 +52,7 @@ class Ticker:
         while not stop.wait(TURN_S):
             now = self.clock.now()
             self._watch_clock(now)
+            self.watchman.turn(now)
             if (changed := self.pulse.changed()) or now.mono >= self._beat_at:
                 self._beat_at = now.mono + self.interval_s
                 self.say(self.pulse.beat(changed))

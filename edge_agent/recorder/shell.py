@@ -100,18 +100,21 @@ class _Asked(NamedTuple):
 class Desk:
     """The door to the recorder for every other thread. Blocks while the recorder is behind.
 
+    on_submit: hears of every submission, in the thread that hands it over
     sending: digests in the uplink's window, which eviction leaves alone
     """
 
     def __init__(self) -> None:
         self.jobs: queue.Queue[_Submitted | _Asked | Event] = queue.Queue(QUEUE)
         self.on_cut: Callable[[], None] = lambda: None
+        self.on_submit: Callable[[Submission], None] = lambda _: None
         self.sending: frozenset[bytes] = frozenset()
         self.closed = threading.Event()
 
     def submit(self, submission: Submission) -> Future[None]:
         """Hands records over; the future is done once they are on disk."""
         done: Future[None] = Future()
+        self.on_submit(submission)
         self.jobs.put(_Submitted(submission, done))
         return done
 
