@@ -69,7 +69,7 @@ class Outbox:
     def cut_off(db: sqlite3.Connection, lane: Lane, first: int, last: int) -> None:
         """Rows leave the front of their lane."""
         db.execute("DELETE FROM journal WHERE id BETWEEN ? AND ?", (row_id(lane, first), row_id(lane, last)))
-        db.execute("UPDATE lane SET cut = ? WHERE lane = ?", (last + 1, lane))
+        db.execute("UPDATE lane SET cut = ?2, sum = sum + ?2 - cut WHERE lane = ?1", (lane, last + 1))
 
     @staticmethod
     def settle(db: sqlite3.Connection, prefix: bytes, now_us: int) -> None:

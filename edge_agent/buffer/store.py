@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from edge_agent.buffer.connection import Connection
+from edge_agent.buffer.connection import BufferDamaged, Connection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
 from edge_agent.buffer.salvage import Salvaged
+from edge_agent.buffer.schema import LANE_SUM
 from edge_agent.buffer.space import Space
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
@@ -60,7 +61,9 @@ class Buffer:
     def view(self) -> View:
         db = self._db
         stream = db.all("SELECT stream, previous, store, box, secret FROM stream")
-        lanes = db.all("SELECT lane, next, cut FROM lane")
+        lanes = db.all(f"SELECT lane, next, cut FROM lane WHERE sum = {LANE_SUM}")  # noqa: S608 (our own text)
+        if {lane for lane, _, _ in lanes} != set(Lane):
+            raise BufferDamaged(f"{self.path}: the next numbers of its lanes are not what was written")
         epochs = db.all("SELECT ordinal, epoch FROM epoch ORDER BY ordinal DESC LIMIT 1")
         facts = dict(db.all("SELECT name, value FROM fact"))
         return View(
@@ -108,6 +111,8 @@ class Buffer:
         found: list[JournalRow] = []
         for id_, *rest in self._db.each(query, (row_id(lane, first), row_id(lane, 2**56 - 1), limit)):
             row = JournalRow(*lane_seq(id_), *rest)
+            if not isinstance(row.sealed, bytes):
+                raise BufferDamaged(f"{self.path}: row {id_} holds no sealed record")
             if size <= 0 or (found and row.epoch != found[0].epoch):
                 break
             found.append(row)
@@ -116,7 +121,10 @@ class Buffer:
 
     def epoch(self, ordinal: int) -> bytes:
         """The id of an epoch by its ordinal in this file."""
-        return bytes(self._db.one("SELECT epoch FROM epoch WHERE ordinal = ?", (ordinal,)))
+        found = self._db.one("SELECT epoch FROM epoch WHERE ordinal = ?", (ordinal,))
+        if not isinstance(found, bytes):
+            raise BufferDamaged(f"{self.path}: a row is of epoch {ordinal!r}, which the file does not have")
+        return found
 
     def seen(self, identities: Iterable[tuple[str, bytes]]) -> frozenset[tuple[str, bytes]]:
         """Which of these (device, keyed hash) were accepted before."""
@@ -134,7 +142,7 @@ def _write(db: sqlite3.Connection, change: Transaction) -> None:
     db.executemany(
         "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?)", [((row[0] << 56) | row[1], *row[2:]) for row in change.rows]
     )
-    db.executemany("UPDATE lane SET next = ?2 WHERE lane = ?1", change.next.items())
+    db.executemany("UPDATE lane SET next = ?2, sum = sum + 3 * (?2 - next) WHERE lane = ?1", change.next.items())
     _write_state(db, change)
     for batch in change.batches:
         Outbox.add(db, batch)

@@ -209,7 +209,7 @@ class Recorder:
         lane, epoch = kind.lane, self._epochs[self._newest[0]]
         seq = self.next[lane]
         sealed = epoch.key.seal_row(lane, seq, kind.id, frame, self._seal.random)
-        crc = checksum(lane, seq, kind.id, CURRENT, sealed)
+        crc = checksum(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed)
         self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed, crc))
         if self.cut[lane] == seq:
             self._waits_since[lane] = now.mono
