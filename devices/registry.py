@@ -21,6 +21,7 @@ BUILT_IN = {
     "ble-thermometer": "devices.ble_thermometer",
     "csv-drop": "devices.csv_drop",
     "dahua-count": "devices.dahua_count",
+    "dlt645": "devices.dlt645",
     "escpos-tap": "devices.escpos_tap",
     "hikvision-acs": "devices.hikvision_acs",
     "hikvision-count": "devices.hikvision_count",
