@@ -7,7 +7,7 @@ workers wait for each other and do not lock each other out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -16,11 +16,11 @@ from cloud_sync.ingest.work import Batch, Header
 from cloud_sync.wire.epoch import NO_EPOCH
 from hq.warehouse.source import SourceKey
 from hq.warehouse.spans import Span, gaps, spans_of
+from hq.warehouse.standing import moment
 
 Cursor = psycopg.Cursor[Any]
 Identity = tuple[bytes, bytes, int, int]  # stream, epoch, lane, seq
 StoreKey = tuple[str, SourceKey]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def put_header(cursor: Cursor, header: Header, received: datetime) -> int:
@@ -41,14 +41,6 @@ def put_header(cursor: Cursor, header: Header, received: datetime) -> int:
     )
     row = cursor.fetchone()
     return int(row[0]) if row else 0
-
-
-def moment(us: int, instead: datetime) -> datetime:
-    """A time that a box told, `instead` where no calendar has it."""
-    try:
-        return _EPOCH + timedelta(microseconds=us)
-    except OverflowError:
-        return instead
 
 
 def put_digests(cursor: Cursor, batches: Sequence[Batch], received: datetime) -> set[bytes]:

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 import psycopg
 
-from cloud_sync.ingest.work import Aside, Batch, Beat, Letter
+from cloud_sync.ingest.work import Aside, Batch, Beat, Letter, Reply
 from cloud_sync.wire.heartbeat import Heartbeat, Will
-from hq.warehouse.ledger import moment
+from hq.warehouse import streams
+from hq.warehouse.explained import Kind, Told, refused_batch
 from hq.warehouse.rows import clean, json_text
+from hq.warehouse.standing import moment
 
 Cursor = psycopg.Cursor[Any]
 
@@ -24,15 +26,43 @@ class SetAside(NamedTuple):
     entry: Aside
 
 
-def put_letters(cursor: Cursor, letters: Iterable[Letter], received: datetime) -> None:
-    """The same message again is counted, not kept twice."""
+def put_letters(cursor: Cursor, letters: Iterable[Letter], received: datetime) -> list[Told]:
+    """The same message again is counted, not kept twice. The numbers of the batches among them, as refused."""
+    told = []
     for letter in sorted(letters, key=lambda one: (one.sender, one.digest)):
         cursor.execute(
             """INSERT INTO dead_letter (received_at, store, box, topic, reason, digest, payload)
                VALUES (%s, %s, %s, %s, %s, %s, %s)
-               ON CONFLICT (store, box, digest) DO UPDATE SET seen = dead_letter.seen + 1""",
+               ON CONFLICT (store, box, digest) DO UPDATE SET seen = dead_letter.seen + 1,
+                   payload = excluded.payload, settled = NULL, settled_at = NULL""",
             [received, *letter.sender[:2], letter.topic, clean(letter.reason), letter.digest, letter.payload],
         )
+        told += _refused(cursor, letter)
+    return told
+
+
+def _refused(cursor: Cursor, letter: Letter) -> list[Told]:
+    header = refused_batch(letter)
+    if header is None:
+        return []
+    cursor.execute(
+        "SELECT stream FROM epoch WHERE epoch = %s AND (store, box) = (%s, %s)", [header.epoch, *letter.sender[:2]]
+    )
+    row = cursor.fetchone()
+    numbers = (header.first, header.last)
+    return [Told(letter.sender.store, bytes(row[0]), header.lane, Kind.REFUSED, *numbers)] if row else []
+
+
+def put_replies(cursor: Cursor, replies: Iterable[Reply], received: datetime) -> None:
+    """Answers to orders; what a box does not hold any more is the ledger's."""
+    for reply in replies:
+        if reply.body.order is not None:
+            answer = "done" if reply.body.done else clean(reply.body.why) or "not done"
+            cursor.execute(
+                """UPDATE hq_order SET done_at = %s, answer = %s
+                   WHERE (store, box, generation, counter) = (%s, %s, %s, %s) AND done_at IS NULL""",
+                [received, answer, *reply.sender[:2], *reply.body.order],
+            )
 
 
 def put_aside(cursor: Cursor, records: Iterable[SetAside], received: datetime) -> None:
@@ -62,6 +92,8 @@ def put_beats(cursor: Cursor, beats: Iterable[Beat], received: datetime) -> None
     for beat in sorted(beats, key=lambda one: one.sender[:2]):
         if isinstance(beat.body, Heartbeat):
             _put_heartbeat(cursor, beat.body, received)
+            streams.note_beat(cursor, beat, received)
+            streams.note_runs(cursor, beat, received)
         else:
             _put_will(cursor, beat.body)
 

@@ -1,35 +1,61 @@
 """Making HQ's tables and bringing older ones up to date. Every step is repeatable; nothing is ever dropped.
 
-The ledger is in numbered SQL files; the tables of records follow the structs, so that a field added to a struct becomes
-a column at the next `migrate`. Both are partitioned by month with a default partition, which takes what lies far away:
-no date can abort a COPY.
+The ledger is in numbered SQL files, `migrations/NNNN-what.sql`; `schema_version` says which were applied. A database
+with a number that this release does not know is of a later one and is left alone. The tables of records follow the
+structs, so that a field added to a struct becomes a column at the next `migrate`. They are partitioned by month with a
+default partition, which takes what lies far away: no date can abort a COPY.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from importlib.resources import files
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
+from hq.data import Failure
 from hq.warehouse.columns import COMMON, EXTRA, TABLES, Table
 
-LEDGER = ("ledger.sql",)  # in order; a file is never changed once released
 MONTHS_BACK = 1
 MONTHS_AHEAD = 2
 _LOCK = 7_301_991  # any number, the same for every migrate
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
+class Migration(NamedTuple):
+    """One numbered file. It is never changed once released; what it made is changed by a later one."""
+
+    version: int
+    name: str
+    sql: bytes
+
+
+class LaterDatabase(Failure):
+    """A later release made this database; the text says what to do."""
+
+
+def migrations() -> list[Migration]:
+    """All that this release knows, numbered from 1 without a gap."""
+    folder = (files(__package__) / "migrations").iterdir()
+    found = [(file.name, file.read_bytes()) for file in folder if file.name.endswith(".sql")]
+    return [Migration(int(name[:4]), name[5:-4], content) for name, content in sorted(found)]
+
+
 def migrate(dsn: str) -> None:
-    """Makes or completes every table in the database. Raises psycopg.Error."""
+    """Makes or completes every table in the database. Raises LaterDatabase, psycopg.Error."""
     with psycopg.connect(dsn) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        _migrate_ledger(connection)
-        _migrate_records(connection)
-        add_partitions(connection, datetime.now(UTC).date())
+        bring_to(connection, migrations())
+
+
+def bring_to(connection: Connection, known: Sequence[Migration]) -> None:
+    """Applies those of `known` that were not, all in the open transaction. Raises LaterDatabase, psycopg.Error."""
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    _migrate_ledger(connection, known)
+    _migrate_records(connection)
+    add_partitions(connection, datetime.now(UTC).date())
 
 
 def add_partitions(connection: Connection, today: date) -> None:
@@ -63,15 +89,20 @@ def _month(number: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
-def _migrate_ledger(connection: Connection) -> None:
+def _migrate_ledger(connection: Connection, known: Sequence[Migration]) -> None:
     connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_version (version integer PRIMARY KEY, applied timestamptz DEFAULT now())"
     )
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-    applied = int(str(row[0])) if row else 0
-    for version, name in enumerate(LEDGER[applied:], applied + 1):
-        connection.execute((files(__package__) / name).read_bytes())
-        connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [version])
+    applied = {int(str(version)) for (version,) in connection.execute("SELECT version FROM schema_version")}
+    if later := applied - {one.version for one in known}:
+        raise LaterDatabase(
+            f"the database is at version {max(later)}, this release knows {len(known)}: a later release made it; "
+            "install that release, or restore a backup made before it"
+        )
+    for one in known:
+        if one.version not in applied:
+            connection.execute(one.sql)
+            connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [one.version])
 
 
 def _migrate_records(connection: Connection) -> None:

@@ -34,3 +34,14 @@ def gaps(span: Span, taken: Iterable[Span]) -> list[Span]:
 def size(spans: Iterable[Span]) -> int:
     """How many numbers they cover, overlaps counted twice."""
     return sum(last - first + 1 for first, last in spans)
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """The same numbers in as few ranges as hold them, rising."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], last))
+        else:
+            found.append((first, last))
+    return found

@@ -11,8 +11,10 @@ import psycopg
 from psycopg import sql
 
 from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
-from hq.warehouse import ledger, messages
+from cloud_sync.wire.epoch import EpochIdentity
+from hq.warehouse import coverage, ledger, messages, streams
 from hq.warehouse.columns import COMMON, TABLES
+from hq.warehouse.explained import Kind, Told, not_held, tombstone
 from hq.warehouse.ledger import Identity, StoreKey
 from hq.warehouse.messages import SetAside
 from hq.warehouse.rows import Misfit, Place, identity, row
@@ -22,6 +24,7 @@ from records import to_wire
 
 _FIRST_DAY = date(2000, 1, 1)
 _DUPLICATE = list(COMMON).index("duplicate_of")
+_TELLING = {"loss", "stream.open"}
 Cursor = psycopg.Cursor[Any]
 Values = tuple[object, ...]
 
@@ -49,31 +52,47 @@ class Transaction:
         self._work = work
         self._careful = careful
         self._aside: list[SetAside] = []
+        self._told: list[Told] = []
+        self._fresh_epochs: list[EpochIdentity] = []
 
     def run(self) -> Outcome:
         """Raises psycopg.Error."""
+        received = self._work.received
         unsettled, repeated = self._headers()
         batches = list(self._work.batches())
         stored = duplicates = 0
+        fresh: Mapping[bytes, list[Span]] = {}
         if batches:
             fresh = self._claim(batches)
             repeated += len(batches) - len(fresh)
             stored = sum(size(spans) for spans in fresh.values())
             duplicates = self._store(batches, fresh)
             ledger.put_stored(self._cursor, {digest: size(spans) for digest, spans in fresh.items()})
-        messages.put_letters(self._cursor, self._work.letters(), self._work.received)
-        messages.put_beats(self._cursor, self._work.beats(), self._work.received)
-        messages.put_aside(self._cursor, self._aside, self._work.received)
+            self._cover(batches, fresh)
+        self._told.extend(messages.put_letters(self._cursor, self._work.letters(), received))
+        messages.put_beats(self._cursor, self._work.beats(), received)
+        messages.put_replies(self._cursor, self._work.replies(), received)
+        messages.put_aside(self._cursor, self._aside, received)
+        coverage.put(self._cursor, [*self._told, *(told for reply in self._work.replies() for told in not_held(reply))])
+        streams.note_forks(self._cursor, self._fresh_epochs, [b for b in batches if fresh.get(b.digest)], received)
         return Outcome(stored, duplicates, len(self._aside), repeated, unsettled)
 
     def _headers(self) -> tuple[frozenset[bytes], int]:
         unsettled, repeated = set(), 0
+        streams.note(self._cursor, self._work.headers(), self._work.beats(), self._work.received)
         for header in sorted(self._work.headers(), key=lambda one: one.header.identity.epoch):
             seen = ledger.put_header(self._cursor, header, self._work.received)
             repeated += seen > 1
             if not seen:
                 unsettled.add(header.digest)
+            elif seen == 1:
+                self._fresh_epochs.append(header.header.identity)
         return frozenset(unsettled), repeated
+
+    def _cover(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> None:
+        for batch in batches:
+            lane = (batch.sender.store, batch.stream, int(batch.lane), Kind.STORED)
+            self._told.extend(Told(*lane, *span) for span in claimed.get(batch.digest, []))
 
     def _claim(self, batches: Sequence[Batch]) -> Mapping[bytes, list[Span]]:
         unseen = ledger.put_digests(self._cursor, batches, self._work.received)
@@ -113,7 +132,16 @@ class Transaction:
                     if isinstance(entry, Aside):
                         self._aside.append(SetAside(batch, seq, entry))
                     else:
+                        self._heed(batch, entry)
                         yield Fresh(batch, seq, entry)
+
+    def _heed(self, batch: Batch, entry: Opened) -> None:
+        """What a record says about numbers, streams and clocks."""
+        if entry.kind.name not in _TELLING:
+            return
+        if told := tombstone(batch.sender.store, entry):
+            self._told.append(told)
+        streams.note_open(self._cursor, batch, entry, self._work.received)
 
     def _claim_sources(self, fresh: Sequence[Fresh]) -> dict[Identity, Identity]:
         """For each repeat of an event the record that brought it first."""

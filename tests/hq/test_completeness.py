@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_sync.wire.heartbeat import LaneState
-from hq.completeness import BoxReport, _lane, _object, _text, reports
+from hq.complete import BoxReport, _count
+from hq.completeness import _object, _text, reports
 from hq.warehouse import migrate
 from hq.warehouse.spans import size, spans_of
 from records import Lane, Record
@@ -127,8 +128,8 @@ def test_every_number_is_stored_dropped_or_missing(
     named: int, claims: list[tuple[int, int]], dropped: list[tuple[int, int]]
 ) -> None:
     """Whatever overlaps, stored, dropped and missing together are the numbers accepted, each once."""
-    stored = {n for first, last in claims for n in range(first, last + 1)}
-    lane = _lane(bytes(16), Lane.NORMAL, (1, named), spans_of(sorted(stored)), dropped, None)
-    assert lane.stored + lane.dropped + size(lane.missing) == lane.accepted
-    absent = [first for first, _ in lane.missing]
-    assert lane.complete_to == (min(absent) - 1 if absent else lane.accepted)
+    stored = spans_of(sorted({n for first, last in claims for n in range(first, last + 1)}))
+    accepted = max([named, *(last for _, last in [*stored, *dropped])])
+    counted = _count((1, accepted), stored, [dropped, claims])
+    assert counted.stored + size(counted.explained[0]) + size(counted.missing) == accepted
+    assert counted.explained[1] == [], "stored outranks what explains"

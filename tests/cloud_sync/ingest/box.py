@@ -62,11 +62,12 @@ class Box:
 
     def new_epoch(self) -> None:
         """The key of the next epoch and its signed header."""
+        previous = self.header.identity.epoch if hasattr(self, "header") else NO_EPOCH
         self.epoch = EpochKey(os.urandom(16), os.urandom(32))
         opened = int(NOW.timestamp() * 1_000_000)
         first = (self.seqs[0], self.seqs[1], self.seqs[2])
         names = (self.fingerprint, self.store, self.name)
-        identity = EpochIdentity(self.stream, self.epoch.epoch, NO_EPOCH, bytes(16), opened, first, *names)
+        identity = EpochIdentity(self.stream, self.epoch.epoch, previous, bytes(16), opened, first, *names)
         self.header = wire_epoch.sign(identity, self.epoch.sealed_for(identity, [self.recipient]), self.key)
 
     def batch(self, records: Sequence[Record], first: int | None = None, lane: Lane | None = None) -> bytes:

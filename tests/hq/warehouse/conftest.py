@@ -24,6 +24,14 @@ LEDGER = (
     "set_aside",
     "heartbeat",
     "alert_hq",
+    "stream",
+    "coverage",
+    "coverage_delta",
+    "mark",
+    "hq_order",
+    "audit_hq",
+    "claim_folded",
+    "clock_repair",
 )
 
 

@@ -109,7 +109,10 @@ class PostgresHouse:
         return [payload for (payload,) in self.rows("SELECT payload FROM dead_letter ORDER BY id")]  # type: ignore[misc]
 
     def alerts(self) -> list[str]:
-        return [str(subject) for (subject,) in self.rows("SELECT subject FROM alert_hq ORDER BY subject")]
+        return [
+            str(subject)
+            for (subject,) in self.rows("SELECT subject FROM alert_hq WHERE rule = 'source-id-reused' ORDER BY 1")
+        ]
 
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         rows = self.rows(
