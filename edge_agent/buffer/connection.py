@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class Connection:
                 prepare(self._db)
                 if made:
                     path.chmod(0o600)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
                 undone.pop_all()
 
     def close(self) -> None:
@@ -57,6 +57,15 @@ class Connection:
             self._db.execute("BEGIN IMMEDIATE")
             yield self._db
             self._db.execute("COMMIT")
+
+    @contextmanager
+    def interrupted_by(self, give_up: Callable[[], bool], every: int) -> Iterator[None]:
+        """Statements within fail once `give_up` says so; it is asked after so many steps of SQLite's machine."""
+        self._db.set_progress_handler(give_up, every)
+        try:
+            yield
+        finally:
+            self._db.set_progress_handler(None, 0)
 
     def all(self, sql: str, values: Iterable[object] = ()) -> list[Any]:
         """Every row of a query."""
@@ -110,7 +119,7 @@ def _write_again(wal: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Makes new files' names durable, also those that a failed start left behind."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -8,9 +8,11 @@ Format: https://www.sqlite.org/fileformat2.html
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from struct import Struct, iter_unpack, unpack_from
 from typing import NamedTuple
@@ -26,9 +28,10 @@ Value = int | bytes | None
 
 
 class Row(NamedTuple):
-    """A row of some table: which one, its shape must tell. page: where it stood."""
+    """A row of some table: which one, its shape must tell. page, at: where it stands."""
 
     page: int
+    at: int
     rowid: int
     values: tuple[Value, ...]
 
@@ -38,38 +41,49 @@ class Unreadable(Exception):
 
 
 class Pages:
-    """The pages of a file and its log."""
+    """The pages of a file and its log. The file is mapped, not read: it may be larger than the memory."""
 
     def __init__(self, path: Path, page_size: int) -> None:
-        data = path.read_bytes()
-        said = unpack_from(">H", data, 16)[0] if len(data) >= 100 else 0
+        self._data = _mapped(path)
+        said = unpack_from(">H", self._data, 16)[0] if len(self._data) >= 100 else 0
         self.size = (65_536 if said == 1 else said) if said in _PAGE_SIZES | {1} else page_size
-        data += bytes(-len(data) % self.size)
-        self._pages = {n + 1: data[at : at + self.size] for n, at in enumerate(range(0, len(data), self.size))}
-        self._pages.update(_logged(path.with_name(path.name + "-wal"), self.size))
+        self._log = _logged(path.with_name(path.name + "-wal"), self.size)
+        self._count = -(-len(self._data) // self.size)
+
+    def _page(self, number: int) -> bytes | None:
+        """A page as it was last committed; None outside of the file."""
+        if number in self._log:
+            return self._log[number]
+        if not 0 < number <= self._count:
+            return None
+        return self._data[(number - 1) * self.size : number * self.size].ljust(self.size, b"\0")
 
     def rows(self) -> Iterator[Row]:
         """Every row that can be read, page by page."""
         free = self._free()
-        for number in sorted(self._pages):
+        for number in chain(range(1, self._count + 1), sorted(n for n in self._log if n > self._count)):
             if number not in free:
                 yield from self._leaf(number)
 
     def _leaf(self, number: int) -> Iterator[Row]:
-        page = self._pages[number]
+        page = self._page(number)
         start = 100 if number == 1 else 0
-        if len(page) < self.size or page[start] != LEAF:
+        if page is None or page[start] != LEAF:
             return
         (count,) = unpack_from(">H", page, start + 3)
         for place in range(min(count, self.size // 2)):
             with suppress(Unreadable, IndexError, struct.error):
-                yield self._cell(number, unpack_from(">H", page, start + 8 + 2 * place)[0])
+                yield self.row(number, unpack_from(">H", page, start + 8 + 2 * place)[0])
 
-    def _cell(self, number: int, at: int) -> Row:
-        page = self._pages[number]
-        length, at = _varint(page, at)
-        rowid, at = _varint(page, at)
-        return Row(number, rowid, _values(self._payload(page, at, length)))
+    def row(self, number: int, at: int) -> Row:
+        """The row that begins there; `Unreadable`, IndexError or struct.error where none does."""
+        page = self._page(number)
+        if page is None:
+            raise Unreadable
+        length, begin = _varint(page, at)
+        rowid, begin = _varint(page, begin)
+        signed = rowid - 2**64 if rowid >= 2**63 else rowid
+        return Row(number, at, signed, _values(self._payload(page, begin, length)))
 
     def _payload(self, page: bytes, at: int, length: int) -> bytes:
         most = self.size - 35
@@ -80,8 +94,8 @@ class Pages:
         local = local if local <= most else least
         payload, following = page[at : at + local], unpack_from(">I", page, at + local)[0]
         while len(payload) < length:
-            further = self._pages.get(following)
-            if not following or further is None or length > 2**24:
+            further = self._page(following)
+            if further is None or length > 2**24:
                 raise Unreadable
             payload += further[4 : 4 + length - len(payload)]
             (following,) = unpack_from(">I", further)
@@ -90,15 +104,21 @@ class Pages:
     def _free(self) -> set[int]:
         """Pages on the list of free ones, as far as it can be followed."""
         free: set[int] = set()
-        trunk = unpack_from(">I", self._pages[1], 32)[0] if 1 in self._pages else 0
-        while trunk and trunk in self._pages and trunk not in free:
+        first = self._page(1)
+        trunk = unpack_from(">I", first, 32)[0] if first else 0
+        while trunk not in free and (page := self._page(trunk)):
             free.add(trunk)
-            following, count = unpack_from(">II", self._pages[trunk])
+            trunk, count = unpack_from(">II", page)
             if count > self.size // 4 - 2:
                 break
-            free |= set(unpack_from(f">{count}I", self._pages[trunk], 8))
-            trunk = following
+            free |= set(unpack_from(f">{count}I", page, 8))
         return free
+
+
+def _mapped(path: Path) -> bytes | mmap.mmap:
+    with path.open("rb") as file:
+        empty = not file.seek(0, 2)
+        return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -9,10 +9,13 @@ named, so that HQ can tell what it misses from what it already has.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -20,143 +23,236 @@ from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.reader import WireError
 from edge_agent.buffer.pages import Pages, Row
-from edge_agent.buffer.schema import PAGE
+from edge_agent.buffer.schema import PAGE, lane_sum
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, lane_seq
 from records import Lane
 
-_HEADER_COLUMNS = 2
+_STREAM, _SECRET = 16, 32
+Span = tuple[int, int]
 
 
 class Gap(NamedTuple):
-    """Numbers of the old stream that were not found: lost, or gone before with their receipt."""
+    """Numbers that were not found: lost, or gone before with their receipt."""
 
+    stream: bytes
     lane: Lane
     epoch: bytes
     first: int
     last: int
 
 
-class Salvaged(NamedTuple):
-    """All that was found.
+class Place(NamedTuple):
+    """A whole batch, and where its bytes stand in the file."""
 
-    epochs: by the ordinal of the old file; settled: digests of batches with a receipt; next: the next number of each
-    lane, where that is known
+    digest: bytes
+    lane: Lane
+    epoch: int
+    first: int
+    last: int
+    oldest_us: int
+    pages: Pages
+    page: int
+    at: int
+
+
+class Salvaged(NamedTuple):
+    """All that was found; of batches where they stand, since together they may be larger than the memory.
+
+    secret: keyed the hashes in `seen`; epochs: by the ordinal of the old file; settled: digests of batches with a
+    receipt; next: the next number of each lane, where that is known
     """
 
     stream: bytes | None
+    secret: bytes | None
     epochs: dict[int, NewEpoch]
     rows: list[JournalRow]
-    batches: list[Batch]
+    batches: list[Place]
     settled: set[bytes]
     state: dict[tuple[str, str], bytes | None]
     seen: list[tuple[str, bytes, int]]
     next: dict[Lane, int]
 
+    def read(self) -> Iterator[Batch]:
+        """The batches with their bytes."""
+        for batch in self.batches:
+            payload = batch.pages.row(batch.page, batch.at).values[-1]
+            if isinstance(payload, bytes):
+                yield Batch(*batch[:6], payload)
+
+    def joined(self, other: Salvaged) -> Salvaged:
+        """With what another file of the same stream gives; what drivers keep is taken from this one where it has it."""
+        rows = {(row.lane, row.seq): row for row in (*other.rows, *self.rows)}
+        batches = {batch.digest: batch for batch in (*other.batches, *self.batches)}
+        following = {lane: max(each.next.get(lane, 0) for each in (self, other)) for lane in other.next | self.next}
+        return Salvaged(
+            self.stream or other.stream,
+            self.secret or other.secret,
+            other.epochs | self.epochs,
+            list(rows.values()),
+            list(batches.values()),
+            self.settled | other.settled,
+            other.state | self.state,
+            [*self.seen, *other.seen],
+            following,
+        ).tidied()
+
+    def tidied(self) -> Salvaged:
+        """Without what no held epoch has, and without rows that are in a batch."""
+        streams = self.streams()
+        batches = [batch for batch in self.batches if batch.epoch in streams]
+        spans: dict[tuple[bytes, Lane], list[Span]] = defaultdict(list)
+        for batch in batches:
+            spans[streams[batch.epoch], batch.lane].append((batch.first, batch.last))
+        cut = {key: _joined(each) for key, each in spans.items()}
+        rows = [
+            row
+            for row in sorted(self.rows)
+            if row.epoch in streams and not _is_in(row.seq, cut.get((streams[row.epoch], row.lane), []))
+        ]
+        return self._replace(batches=batches, rows=rows)
+
+    def streams(self) -> dict[int, bytes]:
+        """The stream of each epoch, by ordinal."""
+        return {ordinal: wire_epoch.parse(new.header).identity.stream for ordinal, new in self.epochs.items()}
+
+
+@dataclass
+class _Heap:
+    """What the pages give, in the order in which they stand."""
+
+    pages: Pages
+    identity: tuple[bytes | None, bytes | None] = (None, None)
+    epochs: dict[int, NewEpoch] = field(default_factory=dict)
+    rows: dict[tuple[Lane, int], JournalRow] = field(default_factory=dict)
+    batches: dict[bytes, Place] = field(default_factory=dict)
+    settled: set[bytes] = field(default_factory=set)
+    next: dict[Lane, int] = field(default_factory=dict)
+
 
 def salvage(path: Path, box: Ed25519PublicKey) -> Salvaged:
     """Reads a file that no process has open. Whatever its bytes are, this ends and gives what makes sense."""
-    rows = list(Pages(path, PAGE).rows())
-    epochs = {new.ordinal: new for new in _epochs(rows, box)}
-    journal, batches, settled = _journal(rows, epochs), {}, set()
-    for batch, is_settled in _batches(rows, epochs):
-        batches[batch.digest] = batch
-        if is_settled:
-            settled.add(batch.digest)
-    covered = {(batch.lane, seq) for batch in batches.values() for seq in range(batch.first, batch.last + 1)}
-    journal = [row for row in journal if (row.lane, row.seq) not in covered]
-    stream = next((wire_epoch.parse(new.header).identity.stream for new in epochs.values()), None)
+    heap = _Heap(Pages(path, PAGE))
+    for row in heap.pages.rows():
+        _sort_in(row, heap, box)
+    stream, secret = heap.identity
     state, seen = _state(path)
-    return Salvaged(stream, epochs, journal, list(batches.values()), settled, state, seen, _next_numbers(rows))
+    found = Salvaged(
+        stream,
+        secret,
+        heap.epochs,
+        list(heap.rows.values()),
+        list(heap.batches.values()),
+        heap.settled,
+        state,
+        seen,
+        heap.next,
+    ).tidied()
+    newest = [stream for _, stream in sorted(found.streams().items(), reverse=True)]
+    return found._replace(stream=stream or next(iter(newest), None))
 
 
-def _epochs(rows: list[Row], box: Ed25519PublicKey) -> Iterator[NewEpoch]:
-    for row in rows:
-        raw = row.values[-1] if len(row.values) == _HEADER_COLUMNS else None
-        if not isinstance(raw, bytes) or not raw.startswith(wire_epoch.MAGIC):
-            continue
-        try:
-            header = wire_epoch.parse(raw)
-            header.verify(box)
-        except WireError:
-            continue
-        yield NewEpoch(row.rowid, header.identity.epoch, raw, wire_batch.digest(raw))
+def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
+    """A table is known by its columns."""
+    match row.values:
+        case (None, bytes() as raw) if raw.startswith(wire_epoch.MAGIC):
+            if new := _epoch(row.rowid, raw, box):
+                heap.epochs[row.rowid] = new
+        case (None, int() as epoch, int() as kind, int() as words, bytes() as sealed, int() as crc):
+            _keep_row(row.rowid, (epoch, kind, words, sealed, crc), heap)
+        case (None, bytes() as digest, int() as lane, int(), int(), int(), _, int(), settled, bytes() as content):
+            if lane in list(Lane) and wire_batch.digest(content) == digest:
+                heap.batches[digest] = _place(row, heap.pages)
+                if settled is not None:
+                    heap.settled.add(digest)
+        case (None, int() as following, int() as first_uncut, int() as total) if row.rowid in list(Lane):
+            if total == lane_sum(row.rowid, following, first_uncut):
+                heap.next[Lane(row.rowid)] = following
+        case (None, bytes() as stream, _, bytes(), bytes(), bytes() as secret):
+            if (len(stream), len(secret)) == (_STREAM, _SECRET):
+                heap.identity = stream, secret
+        case _:
+            pass
 
 
-def _journal(rows: list[Row], epochs: dict[int, NewEpoch]) -> list[JournalRow]:
-    found: dict[tuple[Lane, int], JournalRow] = {}
-    for _, rowid, values in rows:
-        match values:
-            case (None, int() as epoch, int() as kind, int() as words, bytes() as sealed, int() as crc):
-                if rowid >> 56 not in list(Lane) or epoch not in epochs:
-                    continue
-                lane, seq = lane_seq(rowid)
-                row = JournalRow(lane, seq, epoch, kind, words, sealed, crc)
-                if 0 <= kind < 2**16 and 0 <= words < 2**16 and row.whole:
-                    found[lane, seq] = row
-            case _:
-                pass
-    return [found[key] for key in sorted(found)]
+def _place(row: Row, pages: Pages) -> Place:
+    _, digest, lane, epoch, first, last, oldest, *_ = cast(tuple[Any, ...], row.values)
+    return Place(digest, Lane(lane), epoch, first, last, oldest or 0, pages, row.page, row.at)
 
 
-def _batches(rows: list[Row], epochs: dict[int, NewEpoch]) -> Iterator[tuple[Batch, bool]]:
-    for _, _, values in rows:
-        match values:
-            case (None, bytes() as digest, int() as lane, int() as epoch, int() as first, int() as last, *more):
-                oldest, _, settled, payload = more if len(more) == 4 else (0, 0, 0, b"")
-                if isinstance(payload, bytes) and wire_batch.digest(payload) == digest and epoch in epochs:
-                    batch = Batch(digest, Lane(lane), epoch, first, last, oldest or 0, payload)  # type: ignore[arg-type]
-                    yield batch, settled is not None
-            case _:
-                pass
+def _epoch(ordinal: int, raw: bytes, box: Ed25519PublicKey) -> NewEpoch | None:
+    try:
+        header = wire_epoch.parse(raw)
+        header.verify(box)
+    except WireError:
+        return None
+    return NewEpoch(ordinal, header.identity.epoch, raw, wire_batch.digest(raw))
 
 
-def _next_numbers(rows: list[Row]) -> dict[Lane, int]:
-    """The next number of each lane, where the table that says so can be read."""
-    found = {}
-    for _, rowid, values in rows:
-        match values:
-            case (None, int() as following, int() as cut) if rowid in list(Lane) and 0 < cut <= following:
-                found[Lane(rowid)] = following
-            case _:
-                pass
+def _keep_row(id_: int, rest: tuple[int, int, int, bytes, int], heap: _Heap) -> None:
+    if id_ >> 56 not in list(Lane):
+        return
+    lane, seq = lane_seq(id_)
+    row = JournalRow(lane, seq, *rest)
+    if row.whole:
+        heap.rows[lane, seq] = row
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Ranges in order, those that touch as one."""
+    found: list[Span] = []
+    for first, last in sorted(spans):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
     return found
 
 
+def _is_in(number: int, spans: list[Span]) -> bool:
+    place = bisect_right(spans, (number, 2**63))
+    return place > 0 and spans[place - 1][1] >= number
+
+
 def gaps(found: Salvaged) -> list[Gap]:
-    """What of the held epochs' numbers was not found.
+    """What of the held epochs' numbers was not found, of the file's stream and of those before it.
 
     An epoch's header is held as long as anything of it is, so what came before the oldest is at HQ. Within, a number
     that was not found is lost, or went with its receipt: HQ knows which.
     """
-    spans: dict[Lane, list[tuple[int, int]]] = {lane: [] for lane in Lane}
+    identities = [wire_epoch.parse(new.header).identity for new in found.epochs.values()]
+    streams = found.streams()
+    known: dict[tuple[bytes, Lane], list[Span]] = defaultdict(list)
     for row in found.rows:
-        spans[row.lane].append((row.seq, row.seq))
+        known[streams[row.epoch], row.lane].append((row.seq, row.seq))
     for batch in found.batches:
-        spans[batch.lane].append((batch.first, batch.last))
-    epochs = found.epochs.values()
-    identities = sorted((wire_epoch.parse(new.header).identity for new in epochs), key=lambda each: each.first)
-    holes = []
-    for lane, known in spans.items():
-        begin = min((identity.first[lane] for identity in identities), default=1)
-        end = max(found.next.get(lane, 0), *(last + 1 for _, last in known), begin)
-        for first, last in _holes(sorted(known), begin, end):
-            holes += _by_epoch(lane, first, last, identities)
+        known[streams[batch.epoch], batch.lane].append((batch.first, batch.last))
+    holes: list[Gap] = []
+    for stream in sorted(set(streams.values())):
+        own = sorted((each for each in identities if each.stream == stream), key=lambda each: each.first)
+        for lane in Lane:
+            following = found.next.get(lane, 0) if stream == found.stream else 0
+            holes += _of_lane(lane, _joined(known[stream, lane]), own, following)
     return holes
 
 
-def _holes(spans: list[tuple[int, int]], begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _of_lane(lane: Lane, spans: list[Span], epochs: list[wire_epoch.EpochIdentity], following: int) -> Iterator[Gap]:
+    """epochs: of one stream, in order; following: the lane's next number, 0 where it is not known."""
+    begin = epochs[0].first[lane]
+    end = max(following, *(last + 1 for _, last in spans), begin)
+    starts = [epoch.first[lane] for epoch in epochs]
+    for first, last in _holes(spans, begin, end):
+        for epoch, start, next_start in zip(epochs, starts, [*starts[1:], end], strict=True):
+            low, high = max(first, start), min(last, next_start - 1)
+            if low <= high:
+                yield Gap(epoch.stream, lane, epoch.epoch, low, high)
+
+
+def _holes(spans: list[Span], begin: int, end: int) -> Iterator[Span]:
     expected = begin
     for first, last in [*spans, (end, end)]:
         if first > expected:
             yield expected, first - 1
         expected = max(expected, last + 1)
-
-
-def _by_epoch(lane: Lane, first: int, last: int, identities: list[wire_epoch.EpochIdentity]) -> list[Gap]:
-    starts = [(identity.first[lane], identity.epoch) for identity in identities]
-    ends = [*(start - 1 for start, _ in starts[1:]), last][: len(starts)]
-    cut = [(max(first, start), min(last, end), epoch) for (start, epoch), end in zip(starts, ends, strict=True)]
-    return [Gap(lane, epoch, low, high) for low, high, epoch in cut if low <= high]
 
 
 def _state(path: Path) -> tuple[dict[tuple[str, str], bytes | None], list[tuple[str, bytes, int]]]:

@@ -7,13 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from edge_agent.buffer.adoption import NOBODY, Adoption
+from edge_agent.buffer.again import Again
 from edge_agent.buffer.connection import BufferDamaged, Connection
+from edge_agent.buffer.inspection import Inspection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
-from edge_agent.buffer.salvage import Salvaged
 from edge_agent.buffer.schema import LANE_SUM
 from edge_agent.buffer.space import Space
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
+
+_BEGINNING = "beginning"
 
 
 class StreamIdentity(NamedTuple):
@@ -38,7 +42,7 @@ class View(NamedTuple):
 
 
 class Buffer:
-    """One connection to one file. outbox: its batches; space: what it takes on disk."""
+    """One connection to one file. outbox: its batches; space: what it takes on disk; inspection: for people."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,6 +50,8 @@ class Buffer:
         self.outbox = Outbox(self._db)
         self.space = Space(self._db)
 
+        self.adoption = Adoption(self._db)
+        self.inspection = Inspection(self._db, self.outbox)
     def close(self) -> None:
         self._db.close()
 
@@ -54,9 +60,15 @@ class Buffer:
         self.close()
         return type(self)(self.path)
 
-    def found(self, identity: StreamIdentity) -> None:
-        """Says once for ever which stream this file is."""
-        self._db.all("INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?)", identity)
+    def found(self, identity: StreamIdentity, beginning: bytes) -> None:
+        """Says once for ever which stream this file is, and what its first transaction has to say."""
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?)", identity)
+            db.execute("INSERT INTO state VALUES (?, ?, ?)", (NOBODY, _BEGINNING, beginning))
+
+    def beginning(self) -> bytes | None:
+        """What was said when the stream was founded; None where an earlier release did that."""
+        return self.state(NOBODY).get(_BEGINNING)
 
     def view(self) -> View:
         db = self._db
@@ -79,17 +91,6 @@ class Buffer:
         """Commits the transaction; returns once the disk has it."""
         with self._db.transaction() as db:
             _write(db, change)
-
-    def adopt(self, found: Salvaged, packed: Iterable[Batch], now_us: int) -> None:
-        """Takes in what was saved of another file, in one commit; `packed` are its rows as batches."""
-        with self._db.transaction() as db:
-            for epoch in found.epochs.values():
-                _write_epoch(db, epoch)
-            for batch in {each.digest: each for each in (*found.batches, *packed)}.values():
-                Outbox.insert(db, batch)
-                if batch.digest in found.settled:
-                    Outbox.settle(db, batch.digest[:16], now_us)
-            _write_state(db, Transaction(0, state=found.state, seen=found.seen))
 
     def forget(self, before_epoch: int, before_day: int) -> None:
         """Drops headers of receipted older epochs that nothing needs any more, and identities of old days."""

@@ -107,7 +107,7 @@ class Recorder:
             said = StreamOpen(self.identity.store, self.identity.box, reason, previous.hex() if previous else None)
             self._say(said, now)
         for gap in gaps:
-            self._say(_tombstone("damaged", self.identity.previous or b"", gap, {}), now)
+            self._say(_tombstone("damaged", gap, {}), now)
         return self._commit(epoch=epoch)
 
     def in_flight(self) -> InFlight:
@@ -316,8 +316,8 @@ class Recorder:
             self._pending.batches.append(made)
         else:
             self._pending.dropped.append((made.lane, made.first, made.last))
-            span = Gap(made.lane, made.epoch, made.first, made.last)
-            self._say(_tombstone("damaged", self.identity.stream, span, made.types), now)
+            span = Gap(self.identity.stream, made.lane, made.epoch, made.first, made.last)
+            self._say(_tombstone("damaged", span, made.types), now)
         return self._flush()
 
     def _evict(self, batches: Sequence[Evictable], now: Now) -> list[Effect]:
@@ -331,8 +331,8 @@ class Recorder:
         for batch in batches:
             self._pending.evicted.append(batch.digest)
             if not batch.settled:
-                span = Gap(batch.lane, batch.epoch, batch.first, batch.last)
-                self._say(_tombstone(reason, batch.stream, span, batch.types), now)
+                span = Gap(batch.stream, batch.lane, batch.epoch, batch.first, batch.last)
+                self._say(_tombstone(reason, span, batch.types), now)
         return self._flush()
 
     def _say(self, data: Struct, now: Now) -> None:
@@ -352,13 +352,13 @@ class Recorder:
         return []
 
 
-def _tombstone(reason: LossReason, stream: bytes, span: Gap, types: dict[int, int]) -> Loss:
+def _tombstone(reason: LossReason, span: Gap, types: dict[int, int]) -> Loss:
     """What says that these numbers are gone, and why."""
     return Loss(
         reason=reason,
         count=span.last - span.first + 1,
         types={kind.name: n for id_, n in types.items() if (kind := type_by_id(id_))},
-        stream=stream.hex(),
+        stream=span.stream.hex(),
         epoch=span.epoch.hex(),
         lane=int(span.lane),
         first=span.first,

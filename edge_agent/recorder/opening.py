@@ -1,19 +1,29 @@
 """Opening the buffer: whatever state the file is in, the agent comes up and deletes nothing.
 
-A damaged file is set aside under another name and stays there; what can be saved of it goes into a fresh file, which is
-a new stream.
+A file that cannot be used is set aside under another name and stays there. What can be saved of it, of its mirror and
+of what was on its way goes into a fresh file, which is a new stream. That one is made under another name and takes the
+place of the old one when it is whole, so that a crash at any moment leaves the one or the other:
+
+    buffer.db.fresh is written ──▶ buffer.db becomes buffer.db.damaged-… ──▶ buffer.db.fresh becomes buffer.db
 """
 
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, View
-from edge_agent.buffer.packing import pack
+from edge_agent.buffer.connection import sync_folder
 from edge_agent.buffer.salvage import Gap, Salvaged, gaps, salvage
+from edge_agent.buffer.schema import NewerFormat
 from edge_agent.buffer.store import StreamIdentity
 from edge_agent.recorder.core import Reason
 from edge_agent.recorder.epochs import Seal, microseconds
@@ -27,7 +37,7 @@ log = logging.getLogger(__name__)
 class Opened(NamedTuple):
     """An open buffer that knows its stream.
 
-    reason: why the stream is new, None when it goes on; gaps: numbers of the stream before that were not found
+    reason: why the stream is new, None when it goes on; gaps: numbers of streams before that were not found
     """
 
     buffer: Buffer
@@ -37,76 +47,172 @@ class Opened(NamedTuple):
     gaps: list[Gap]
 
 
-def open_buffer(folder: Path, store: str, box: str, seal: Seal, now: datetime) -> Opened:
-    """The buffer in `folder`, made when it is not there, made anew from what can be saved when it is damaged."""
-    path = folder / FILE
+class Beginning(NamedTuple):
+    """What the first transaction of a stream has to say, kept in the file until then."""
+
+    reason: Reason
+    gaps: list[Gap]
+
+
+class Owner(NamedTuple):
+    """Whose buffer it is."""
+
+    store: str
+    box: str
+    seal: Seal
+
+
+def open_buffer(folder: Path, store: str, box: str, seal: Seal, now: datetime, mirror: Path | None = None) -> Opened:
+    """The buffer in `folder`, made when it is not there, made anew from what can be saved when it cannot be used.
+
+    mirror: a second file that was kept up with it, which fills in what the first one lost
+    """
+    path, owner = folder / FILE, Owner(store, box, seal)
+    _finish(path)
+    if not path.exists() and mirror is not None and mirror.exists():
+        log.error("event=buffer-missing path=%s mirror=%s", path, mirror)
+        return _anew(path, owner, now, NOTHING, [mirror], "restored")
     try:
-        return _opened(Buffer(path), store, box, seal)
+        opened = _opened(Buffer(path), owner)
     except BufferDamaged as damage:
         log.error("event=buffer-damaged reason=%r", str(damage))
-        return replace_damaged(path, store, box, seal, now, NOTHING)
+        return replace_damaged(path, store, box, seal, now, NOTHING, mirror)
+    if mirror is None or not _is_behind(opened, mirror):
+        return opened
+    log.error("event=buffer-old-image path=%s mirror=%s", path, mirror)
+    opened.buffer.close()
+    return _anew(path, owner, now, NOTHING, [path, mirror], "re-imaged")
 
 
-def _opened(buffer: Buffer, store: str, box: str, seal: Seal) -> Opened:
+def replace_damaged(
+    path: Path, store: str, box: str, seal: Seal, now: datetime, in_flight: InFlight, mirror: Path | None = None
+) -> Opened:
+    """Sets the closed file aside and opens a fresh one with what it and its mirror still give, and what was on its way
+    into it."""
+    sources = [path] if mirror is None or not mirror.exists() else [path, mirror]
+    return _anew(path, Owner(store, box, seal), now, in_flight, sources, "salvaged")
+
+
+def _opened(buffer: Buffer, owner: Owner) -> Opened:
     try:
         view = buffer.view()
+        if view.identity is None:
+            identity = StreamIdentity(owner.seal.random(16), None, owner.store, owner.box, owner.seal.random(32))
+            buffer.found(identity, msgspec.msgpack.encode(Beginning("new", [])))
+            return _begun(buffer, buffer.view())
+        if not view.transaction:  # ended before its first transaction, in which the stream says what it is
+            return _begun(buffer, view)
     except BufferError:
         buffer.close()  # it holds a lock that would keep salvage out
         raise
-    if view.identity is None:
-        return _found(buffer, StreamIdentity(seal.random(16), None, store, box, seal.random(32)), "new", [])
-    if not view.transaction:  # ended before its first transaction, in which the stream says what it is
-        return _begun(buffer, view.identity, "salvaged" if view.identity.previous else "new", [])
     return Opened(buffer, view.identity, view, None, [])
 
 
-def replace_damaged(path: Path, store: str, box: str, seal: Seal, now: datetime, in_flight: InFlight) -> Opened:
-    """Sets the closed file aside and opens a fresh one with what it still gives, and what was on its way into it."""
+def _begun(buffer: Buffer, view: View) -> Opened:
+    """A stream without an epoch of its own: its first follows none, whatever headers were taken over."""
+    if view.identity is None:
+        raise BufferError(f"{buffer.path}: its stream was said and is not there")
+    said = buffer.beginning()
+    reason, lost = msgspec.msgpack.decode(said, type=Beginning) if said else Beginning("new", [])
+    return Opened(buffer, view.identity, view._replace(epoch=(0, bytes(16))), reason, lost)
+
+
+def _is_behind(opened: Opened, mirror: Path) -> bool:
+    """Whether the mirror has transactions that the file does not: then the file is an old image, or its disk lost what
+    it had confirmed, and numbers after its last are taken already."""
+    if not mirror.exists():
+        return False
+    try:
+        with closing(Buffer(mirror)) as other:
+            view = other.view()
+    except (BufferError, NewerFormat):
+        return False
+    same = view.identity is not None and view.identity.stream == opened.identity.stream
+    return same and view.transaction > opened.view.transaction
+
+
+def _anew(
+    path: Path, owner: Owner, now: datetime, in_flight: InFlight, sources: Sequence[Path], reason: Reason
+) -> Opened:
+    found = _with(_saved(sources, owner.seal.public), in_flight)
+    fresh = path.with_name(path.name + ".fresh")
+    _remove(fresh)
+    secret = found[0].secret or owner.seal.random(32)
+    identity = StreamIdentity(owner.seal.random(16), found[0].stream, owner.store, owner.box, secret)
+    lost = [gap for each in found for gap in gaps(each)]
+    buffer = Buffer(fresh)
+    try:
+        for each in found:
+            buffer.adoption.all(each, microseconds(now))
+        buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)))
+    finally:
+        buffer.close()
+    sync_folder(path.parent)
     aside = _set_aside(path, now)
-    found = _with(salvage(aside, seal.public), in_flight)
-    identity = StreamIdentity(seal.random(16), found.stream, store, box, seal.random(32))
-    buffer = Buffer(path)
-    now_us = microseconds(now)
-    packed = pack(found.rows, {ordinal: new.epoch for ordinal, new in found.epochs.items()}, now_us)
-    buffer.adopt(found, packed, now_us)
-    lost = gaps(found)
-    counts = (len(found.rows), len(found.batches), len(lost))
-    log.warning("event=buffer-salvaged aside=%s rows=%d batches=%d gaps=%d", aside, *counts)
-    return _found(buffer, identity, "salvaged", lost)
+    _finish(path)
+    counts = (sum(len(each.rows) for each in found), sum(len(each.batches) for each in found), len(lost))
+    log.warning("event=buffer-%s aside=%s rows=%d batches=%d gaps=%d", reason, aside, *counts)
+    return _opened(Buffer(path), owner)
 
 
-def _with(found: Salvaged, in_flight: InFlight) -> Salvaged:
-    epochs = found.epochs | {new.ordinal: new for new in in_flight.epochs}
+def _saved(sources: Sequence[Path], box: Ed25519PublicKey) -> list[Salvaged]:
+    """What the files give, those of one stream as one; the first is the newest."""
+    first, *others = [salvage(path, box) for path in sources]
+    apart = []
+    for other in others:
+        if first.stream in (other.stream, None):
+            first = first.joined(other)
+        else:
+            apart.append(other)
+    return [first, *apart]
+
+
+def _with(saved: list[Salvaged], in_flight: InFlight) -> list[Salvaged]:
+    """And what was on its way into the first."""
+    found, *others = saved
     rows = {(row.lane, row.seq): row for row in (*found.rows, *in_flight.rows)}
-    return found._replace(
+    whole = found._replace(
         stream=found.stream or in_flight.stream,
-        epochs=epochs,
+        epochs=found.epochs | {new.ordinal: new for new in in_flight.epochs},
         rows=list(rows.values()),
         state=found.state | in_flight.state,
         seen=[*found.seen, *in_flight.seen],
         next=found.next | in_flight.next,
     )
+    return [whole.tidied(), *others]
 
 
-def _found(buffer: Buffer, identity: StreamIdentity, reason: Reason, lost: list[Gap]) -> Opened:
-    """Says in the file which stream it is."""
-    buffer.found(identity)
-    return _begun(buffer, identity, reason, lost)
+def _finish(path: Path) -> None:
+    """The fresh file takes the place of the one that was set aside; beside a file that was not, it is not whole."""
+    fresh = path.with_name(path.name + ".fresh")
+    if fresh.exists() and not path.exists():
+        _log_of(path).unlink(missing_ok=True)  # it stands beside the one set aside, and is not of this file
+        sync_folder(path.parent)
+        fresh.rename(path)
+        sync_folder(path.parent)
+    else:
+        _remove(fresh)
 
 
-def _begun(buffer: Buffer, identity: StreamIdentity, reason: Reason, lost: list[Gap]) -> Opened:
-    """A stream without an epoch of its own: its first follows none, whatever headers were taken over."""
-    view = buffer.view()
-    ordinal = view.epoch[0] if view.epoch else 0
-    return Opened(buffer, identity, view._replace(epoch=(ordinal, bytes(16))), reason, lost)
+def _remove(fresh: Path) -> None:
+    """A copy that never took anybody's place."""
+    for file in (fresh, _log_of(fresh)):
+        file.unlink(missing_ok=True)
 
 
-def _set_aside(path: Path, now: datetime) -> Path:
+def _set_aside(path: Path, now: datetime) -> Path | None:
     """The file and its log under a name that says when; an earlier one of that name is never written over."""
+    if not path.exists():
+        return None
     number = 0
     while (aside := path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%S}-{number}")).exists():
         number += 1
-    for file in (path, path.with_name(path.name + "-wal")):
-        if file.exists():
-            file.rename(aside.with_name(file.name.replace(path.name, aside.name)))
+    if _log_of(path).exists():  # never the file without its log under the one name or the other
+        _log_of(aside).unlink(missing_ok=True)
+        os.link(_log_of(path), _log_of(aside))
+    path.rename(aside)
     return aside
+
+
+def _log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
