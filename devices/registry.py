@@ -31,6 +31,7 @@ BUILT_IN = {
     "milesight": "devices.milesight",
     "modbus": "devices.modbus",
     "mqtt-sensor": "devices.mqtt_sensor",
+    "nut-ups": "devices.nut_ups",
     "pos-sql": "devices.pos_sql",
     "poslog": "devices.poslog",
     "pulse-count": "devices.pulse_count",

@@ -27,7 +27,7 @@ class Message(NamedTuple):
     content_type: of a push
     """
 
-    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file", "mqtt"]
+    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file", "mqtt", "tcp"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"
@@ -49,7 +49,7 @@ class Answerer(Protocol):
     """A simulated device that speaks only when it is asked: a driver's `simulator.answerer(rng)` makes one."""
 
     def hear(self, data: bytes) -> bytes:
-        """What it says to what came over its line, perhaps nothing."""
+        """What it says to what came over its line or connection, perhaps nothing."""
         ...
 
 

@@ -24,6 +24,7 @@ from config.wording import sentence
 from devices.driver import Context, Decoder, Item, Reading, Rejected
 from devices.options import DatabaseOptions, DropOptions, InputOptions, Options, PollOptions, SerialOptions
 from devices.registry import DriverPackage, driver
+from devices.tcp_options import TcpOptions
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from edge_agent.exits import Exit
 from records import Record, to_json
@@ -38,6 +39,7 @@ _WAYS_IN: Mapping[type[Options], Mapping[str, str]] = {  # what says where a dev
     DatabaseOptions: {"url_file": "capture"},
     InputOptions: {"input": "capture"},
     PollOptions: {"url": "http://capture"},
+    TcpOptions: {"host": "capture"},
 }
 
 

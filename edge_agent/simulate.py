@@ -11,6 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from random import Random
 
+from devices.answer_way import AnswerWay
 from devices.registry import UnknownDriver, driver
 from devices.serve_way import ServeWay
 from devices.simulator import Answerer, DropWay, FileWay, Message, MqttWay, PtyWay, PushWay, SqliteWay, Way
@@ -23,6 +24,7 @@ _PLACES = {
     "sql": "FILE.db",
     "serve": "127.0.0.1:PORT",
     "mqtt": "HOST:PORT",
+    "tcp": "127.0.0.1:PORT",
 }
 _RETRY_S = 1.0
 _LOOK_S = 0.02
@@ -35,8 +37,8 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
 
     A serial device opens a pseudo-terminal and prints its path, or makes `to` a link to it, and speaks while a program
     has it open, as one that types does; a drop goes into the folder `to`, a push to the address `to`, a till's rows
-    into the SQLite file `to`; one that is asked over HTTP listens at `to` and prints its URL. A device that speaks only
-    when asked answers `count` times. The same seed says the same.
+    into the SQLite file `to`; one that is asked over the network listens at `to` and prints where. A device that speaks
+    only when asked answers `count` times. The same seed says the same.
     """
     try:
         package = driver(driver_name)
@@ -51,7 +53,7 @@ def main(driver_name: str, *, to: str | None, count: int, interval_s: float, see
     answerer = package.answerer
     try:
         if answerer:
-            _answer_line(answerer(Random(seed)), to or "", count)  # noqa: S311 - made-up data
+            _answer(answerer(Random(seed)), first.way, to or "", count)  # noqa: S311 - made-up data
         else:
             _play(islice(chain([first], said), count), first.way, to or "", interval_s)
     except KeyboardInterrupt:
@@ -101,6 +103,15 @@ def _play_line(messages: Iterator[Message], to: str, interval_s: float) -> None:
             _wait_for_a_listener(line)
             line.say(message)
         _wait_until_heard(line)
+
+
+def _answer(device: Answerer, kind: str, to: str, count: int) -> None:
+    if kind != "tcp":
+        _answer_line(device, to, count)
+        return
+    with AnswerWay(_address(to)) as way:
+        print(way.place, flush=True)
+        way.answer(device, count)
 
 
 def _answer_line(device: Answerer, to: str, count: int) -> None:

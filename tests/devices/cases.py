@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from devices.driver import Context, Decoder, Item, Reading
 from devices.options import DropOptions, PollOptions, SerialOptions
 from devices.registry import driver
+from devices.tcp_options import TcpOptions
 from records import Record, to_json
 
 DEVICES = Path(__file__).resolve().parents[2] / "devices"
@@ -29,6 +30,7 @@ def drop_cases(folder: str) -> list[Path]:
 def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
     package = driver(name)
     place = {DropOptions: {"path": "/drop"}, SerialOptions: {"port": "/dev/ttyS9"}, PollOptions: {"url": "http://case"}}
+    place |= {TcpOptions: {"host": "case"}}
     way = next((told for kind, told in place.items() if issubclass(package.options, kind)), {})
     told = {"id": "case", "driver": name, **way, **settings}
     return package.decoder(package.options.model_validate(told), context)

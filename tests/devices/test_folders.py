@@ -28,6 +28,7 @@ from devices.options import (
     SerialOptions,
 )
 from devices.registry import BUILT_IN, driver, drivers
+from devices.tcp_options import TcpOptions
 
 DEVICES = Path(__file__).resolve().parents[2] / "devices"
 WAYS = {
@@ -39,6 +40,7 @@ WAYS = {
     "mqtt": MqttOptions,
     "input": InputOptions,
     "sql": DatabaseOptions,
+    "tcp": TcpOptions,
 }
 CHAPTERS = (("## Wiring", "## Setting up"), ("## What it says",))
 

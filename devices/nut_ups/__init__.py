@@ -1,0 +1,1 @@
+"""Uninterruptible power supplies that Network UPS Tools look after. See README.md."""
