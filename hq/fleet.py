@@ -19,6 +19,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from cloud_sync.wire.heartbeat import DeviceState, Heartbeat
+from hq.warehouse import coverage
+from hq.warehouse.explained import Kind
+from hq.warehouse.spans import size
 from records import Lane
 
 LATE_AFTER = 2.5  # intervals of silence: one heartbeat may be lost without a word
@@ -182,11 +185,8 @@ def lane_counts(connection: Connection, store: Store) -> list[LaneCount]:
 
 
 def _stored(connection: Connection, streams: Sequence[bytes]) -> dict[tuple[bytes, int], int]:
-    rows = connection.execute(
-        "SELECT stream, lane, sum(upper(seqs) - lower(seqs)) FROM claim WHERE stream = ANY(%s) GROUP BY stream, lane",
-        [list(streams)],
-    )
-    return {(bytes(stream), lane): int(number) for stream, lane, number in rows}
+    ranges = coverage.read(connection, streams)
+    return {(stream, lane): size(spans) for (_, stream, lane, kind), spans in ranges.items() if kind is Kind.STORED}
 
 
 def _lane_count(lane: Lane, boxes: Iterable[Heard], stored: dict[tuple[bytes, int], int]) -> LaneCount:

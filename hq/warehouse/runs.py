@@ -48,6 +48,9 @@ def _returns(runs: Sequence[Run], known: Run | None, beat: Heartbeat) -> bool:
     return any(run.stream == beat.stream for run in runs)
 
 
-def returns(runs: Sequence[Run]) -> int:
-    """How often what had ended spoke again."""
-    return sum(run.returned for run in runs)
+def noticed(before: Sequence[Run], after: Sequence[Run]) -> str | None:
+    """The rule of the alert that the last heartbeat gives rise to, if any."""
+    now = sum(run.returned for run in after)
+    if now <= sum(run.returned for run in before):
+        return None
+    return "two-boxes" if now >= TWO_BOXES else "old-image"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import psycopg
@@ -18,49 +18,12 @@ from psycopg.types.json import Jsonb
 from cloud_sync.ingest.work import Batch, Beat, Header, Opened
 from cloud_sync.wire.epoch import NO_EPOCH, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat
-from hq.warehouse.runs import TWO_BOXES, Run, follow, returns
+from hq.warehouse.runs import Run, follow, noticed
+from hq.warehouse.said import said
 from hq.warehouse.standing import accepted, mark
-from records import Lane
 from records.types import StreamOpen
 
 Cursor = psycopg.Cursor[Any]
-
-
-class Said(NamedTuple):
-    """What headers and heartbeats together say of a stream: who it is of, whether they begin it, by lane the lowest
-    number that a header names, and the highest that either does."""
-
-    store: str
-    box: str
-    begun: bool
-    first: tuple[int | None, ...]
-    named: tuple[int, ...]
-
-    def plus(self, other: Said) -> Said:
-        firsts = zip(self.first, other.first, strict=True)
-        first = tuple(min((one for one in pair if one is not None), default=None) for pair in firsts)
-        named = tuple(map(max, self.named, other.named))
-        return Said(self.store, self.box, self.begun or other.begun, first, named)
-
-
-def said(headers: Iterable[Header], beats: Iterable[Beat]) -> dict[bytes, Said]:
-    """By stream, in its order: rows are locked in one order in every transaction."""
-    found: dict[bytes, Said] = {}
-    for stream, one in [*map(_said_by_header, headers), *filter(None, map(_said_by_beat, beats))]:
-        found[stream] = found[stream].plus(one) if stream in found else one
-    return dict(sorted(found.items()))
-
-
-def _said_by_header(header: Header) -> tuple[bytes, Said]:
-    who = header.header.identity
-    named = tuple(first - 1 for first in who.first)
-    return who.stream, Said(*header.sender[:2], who.previous == NO_EPOCH, who.first, named)
-
-
-def _said_by_beat(beat: Beat) -> tuple[bytes, Said] | None:
-    if not isinstance(beat.body, Heartbeat):
-        return None
-    return beat.body.stream, Said(*beat.sender[:2], False, (None,) * len(Lane), accepted(beat.body))
 
 
 def note(cursor: Cursor, headers: Iterable[Header], beats: Iterable[Beat], received: datetime) -> None:
@@ -104,13 +67,13 @@ def note_beat(cursor: Cursor, beat: Beat, received: datetime) -> None:
 
 def note_open(cursor: Cursor, batch: Batch, opened: Opened, received: datetime) -> None:
     """What the first record of a stream says of it; a box that begins anew without a predecessor was re-imaged."""
-    said = opened.record.data
-    if not isinstance(said, StreamOpen):
+    data = opened.record.data
+    if not isinstance(data, StreamOpen):
         return
-    previous = said.previous if said.previous and len(said.previous) == 32 else None
+    previous = data.previous if data.previous and len(data.previous) == 32 else None
     cursor.execute(
         "UPDATE stream SET reason = %s, previous = decode(%s, 'hex') WHERE stream = %s AND reason IS NULL",
-        [said.reason, previous, batch.stream],
+        [data.reason, previous, batch.stream],
     )
     if previous:
         return
@@ -187,8 +150,7 @@ def note_runs(cursor: Cursor, beat: Beat, received: datetime) -> None:
     if row and after != runs:
         told = Jsonb(msgspec.to_builtins(after))
         cursor.execute("UPDATE heartbeat SET runs = %s WHERE (store, box) = (%s, %s)", [told, *name])
-    if returns(after) > returns(runs):
-        rule = "two-boxes" if returns(after) >= TWO_BOXES else "old-image"
+    if rule := noticed(runs, after):
         alert(cursor, name[0], rule, name[1], {"streams": sorted({run.stream.hex() for run in after})}, received)
 
 

@@ -14,8 +14,10 @@ from cloud_sync.ingest.work import Beat, Header, Letter, Part, Sender, Work
 from cloud_sync.ingest.work import Warehouse as Port
 from cloud_sync.wire.topics import Up
 from hq.warehouse.columns import COMMON, TABLES
+from hq.warehouse.facts import standings
 from hq.warehouse.memory import MemoryWarehouse
 from hq.warehouse.postgres import PostgresWarehouse
+from hq.warehouse.standing import Standing
 from tests.cloud_sync.ingest.box import KEYS, NOW, Box
 
 OPENED = date(2020, 1, 1)
@@ -45,6 +47,12 @@ class House(Protocol):
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         """Session, number and whether online."""
 
+    def noticed(self) -> set[tuple[str, str]]:
+        """Rule and subject of what HQ noticed beside reused source ids."""
+
+    def standings(self) -> list[Standing]:
+        """What completeness is made from."""
+
 
 class MemoryHouse:
     def __init__(self, boxes: Iterable[Box]) -> None:
@@ -65,6 +73,12 @@ class MemoryHouse:
 
     def alerts(self) -> list[str]:
         return sorted(subject for _, subject in self.port.alerts)
+
+    def noticed(self) -> set[tuple[str, str]]:
+        return {(rule, subject) for _, rule, subject in self.port.noticed}
+
+    def standings(self) -> list[Standing]:
+        return self.port.standings()
 
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         last = self.port.heard.get((box.store, box.name))
@@ -113,6 +127,14 @@ class PostgresHouse:
             str(subject)
             for (subject,) in self.rows("SELECT subject FROM alert_hq WHERE rule = 'source-id-reused' ORDER BY 1")
         ]
+
+    def noticed(self) -> set[tuple[str, str]]:
+        rows = self.rows("SELECT rule, subject FROM alert_hq WHERE rule <> 'source-id-reused'")
+        return {(str(rule), str(subject)) for rule, subject in rows}
+
+    def standings(self) -> list[Standing]:
+        with closing(psycopg.connect(self.dsn, options="-c timezone=UTC")) as connection:
+            return standings(connection, None)
 
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         rows = self.rows(
