@@ -23,7 +23,7 @@ from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.topics import Address
 from config.store import StoreConfig
 from edge_agent.buffer import BufferError
-from edge_agent.buffer.space import Limits
+from edge_agent.buffer_answers import CHECK_S, BufferAnswers, limits_of
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.crew import Crew
@@ -40,13 +40,12 @@ from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
-from edge_agent.status import Window
+from edge_agent.window import Window, line
 from edge_agent.ticker import STUCK_S, Loops, Ticker
 
 LOWEST = "lowest_serial"
 SESSION = "session"
 LAST_WORDS_S = 5.0
-MIB = 1024 * 1024
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +96,7 @@ class Daemon:
         crew.start(stop)
         loop = self._loop(uplink, pulse)
         sending = self._start("uplink", lambda: loop.run(stop))
-        window = Window(self._config.data_dir, lambda: _plain(pulse))
+        window = Window(self._config.data_dir, {"status": lambda _: [line(_plain(pulse))], **self._answers().all})
         window.start()
         give_back()
         notify("READY=1")
@@ -119,6 +118,20 @@ class Daemon:
         def guarded() -> None:
             try:
                 work()
+    def _answers(self) -> BufferAnswers:
+        config = self._config
+        return BufferAnswers(
+            self._desk.ask,
+            config.store,
+            config.box,
+            self._seal.public,
+            limits_of(config.buffer),
+            self._clock,
+            CHECK_S,
+            self._desk.on_cut,
+            lambda: None,
+        )
+
             finally:
                 if not self._stop.is_set():
                     log.error("event=part-failed part=%s", name)
@@ -132,8 +145,7 @@ class Daemon:
     def _recorder(self) -> RecorderThread:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
-        space = config.buffer
-        limits = Limits(space.budget_mb * MIB, space.floor_mb * MIB, space.reserve_mb * MIB)
+        limits = limits_of(config.buffer)
         recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal, limits)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason, opened.gaps)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,13 +16,10 @@ from edge_agent.buffer.schema import NewerFormat
 from edge_agent.daemon import Daemon
 from edge_agent.exits import Exit
 from edge_agent.keys import read_keys
+from edge_agent.lock import alone_in
 from edge_agent.log import to_stderr
 
 log = logging.getLogger(__name__)
-
-
-class Occupied(OSError):
-    """Another agent runs on the same data directory."""
 
 
 def main(path: Path) -> int:
@@ -37,7 +31,9 @@ def main(path: Path) -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         keys = read_keys(config.hq)
-        with _alone_in(config.data_dir):
+        os.umask(0o077)
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        with alone_in(config.data_dir):
             return Daemon(config, keys, sha256(path.read_bytes()).hexdigest()[:16]).run(stop)
     except (KeyFileError, NewerFormat) as fault:
         print(fault, file=sys.stderr)
@@ -45,16 +41,3 @@ def main(path: Path) -> int:
     except OSError as fault:
         log.error("event=cannot-run reason=%r", str(fault))
         return Exit.FAILED
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Makes the data directory and holds its lock."""
-    os.umask(0o077)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "agent.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Occupied(f"another edge-agent runs on {folder}; stop it first") from None
-        yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from edge_agent.window import CannotAnswer, ask
 from hq import boxes
 from hq.data import Data, free_ports
 from hq.embedded import process
@@ -144,12 +144,8 @@ class Agent(Process):
     def status(self) -> dict[str, Any]:
         """What it says of itself; empty while it does not answer."""
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as link:
-                link.settimeout(5)
-                link.connect(str(self.data / "agent.sock"))
-                with link.makefile("rb") as answer:
-                    return dict(json.loads(answer.readline()))
-        except (OSError, ValueError):
+            return ask(self.data, "status", 5.0)
+        except (OSError, ValueError, CannotAnswer):
             return {}
 
     def await_ready(self) -> None:
