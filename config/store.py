@@ -12,33 +12,11 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from config.device import Device
-from config.fields import BrokerUrl, Currency, IpAddress, Settings, TopicRoot, broker_address
+from config.fields import Currency, IpAddress, Settings
+from config.link import Hq
 from config.opening import OpeningHours
 from config.silence import Silence
 from devices.options import LocalTime, Name, TimeZone
-
-
-class Hq(Settings):
-    """How headquarters is reached, and the keys by which both sides know each other."""
-
-    brokers: tuple[BrokerUrl, ...] = Field(
-        min_length=1, description="brokers in the order they are tried, mqtts://host:port"
-    )
-    topic_root: TopicRoot = Field(default="se", description="first levels of every topic, as HQ's broker grants them")
-    ca_file: Path = Field(description="certificates (PEM) that may vouch for the broker")
-    cert_file: Path = Field(description="the box's TLS certificate (PEM)")
-    key_file: Path = Field(description="private key (PEM) of the box's TLS certificate")
-    box_key_file: Path = Field(description="the box's Ed25519 private key (PEM), which signs epochs and heartbeats")
-    root_key_file: Path = Field(description="HQ's root public key (PEM), by which receipts are believed")
-    recipients: tuple[Path, ...] = Field(
-        min_length=1, description="public keys that can open records: HQ's sealing key, the escrow key"
-    )
-    pseudonym_key_file: Path = Field(description="key that turns people's names and numbers into pseudonyms")
-
-    @property
-    def addresses(self) -> tuple[tuple[str, int], ...]:
-        """Host and port of each broker."""
-        return tuple(map(broker_address, self.brokers))
 
 
 class Listener(Settings):

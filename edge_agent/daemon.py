@@ -16,14 +16,13 @@ from cloud_sync.uplink.core import Uplink
 from cloud_sync.uplink.hearing import Pin
 from cloud_sync.uplink.inbox import Inbox
 from cloud_sync.uplink.messages import NewParcels, Say
-from cloud_sync.uplink.mqtt import Broker, MqttLink, Tls
+from cloud_sync.uplink.mqtt import MqttLink, Tls
 from cloud_sync.uplink.run import Loop
-from cloud_sync.uplink.settings import Settings
-from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.topics import Address
 from config.store import StoreConfig
+from edge_agent import linking
 from edge_agent.buffer import BufferError
-from edge_agent.buffer_answers import CHECK_S, BufferAnswers, limits_of
+from edge_agent.buffer.space import Limits
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.crew import Crew
@@ -40,29 +39,13 @@ from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
-from edge_agent.window import Window, line
+from edge_agent.status import Window
 from edge_agent.ticker import STUCK_S, Loops, Ticker
 
-LOWEST = "lowest_serial"
 SESSION = "session"
 LAST_WORDS_S = 5.0
+MIB = 1024 * 1024
 log = logging.getLogger(__name__)
-
-
-class Obedience:
-    """What the agent does on HQ's word beyond receipts. Orders and re-sends are logged; later releases obey them."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def remember_lowest(self, serial: int) -> None:
-        self._desk.tell(Remember(LOWEST, serial))
-
-    def resend_wanted(self, ranges: tuple[tuple[bytes, bytes, int, int, int], ...]) -> None:
-        log.info("event=resend-wanted ranges=%d", len(ranges))
-
-    def ordered(self, kind: Kind, order: Order) -> None:
-        log.info("event=order kind=%s name=%s", kind.name.lower(), order.name)
 
 
 class Daemon:
@@ -96,7 +79,7 @@ class Daemon:
         crew.start(stop)
         loop = self._loop(uplink, pulse)
         sending = self._start("uplink", lambda: loop.run(stop))
-        window = Window(self._config.data_dir, {"status": lambda _: [line(_plain(pulse))], **self._answers().all})
+        window = Window(self._config.data_dir, lambda: _plain(pulse))
         window.start()
         give_back()
         notify("READY=1")
@@ -118,25 +101,10 @@ class Daemon:
         def guarded() -> None:
             try:
                 work()
-    def _answers(self) -> BufferAnswers:
-        config = self._config
-        return BufferAnswers(
-            self._desk.ask,
-            config.store,
-            config.box,
-            self._seal.public,
-            limits_of(config.buffer),
-            self._clock,
-            CHECK_S,
-            self._desk.on_cut,
-            lambda: None,
-        )
-
             finally:
                 if not self._stop.is_set():
                     log.error("event=part-failed part=%s", name)
-                    self._failed = True
-                    self._stop.set()
+                    self._fail()
 
         thread = threading.Thread(target=guarded, name=name, daemon=True)
         thread.start()
@@ -145,7 +113,8 @@ class Daemon:
     def _recorder(self) -> RecorderThread:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
-        limits = limits_of(config.buffer)
+        space = config.buffer
+        limits = Limits(space.budget_mb * MIB, space.floor_mb * MIB, space.reserve_mb * MIB)
         recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal, limits)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason, opened.gaps)
@@ -153,12 +122,13 @@ class Daemon:
 
     def _uplink(self) -> Uplink:
         fingerprint = sha256(self._keys.box.public_key().public_bytes_raw()).digest()
-        pin = Pin(self._keys.root, fingerprint, self._opened.view.facts.get(LOWEST, 0))
-        return Uplink(pin, Settings(brokers=len(self._config.hq.addresses)), SystemRandom())
+        facts = self._opened.view.facts
+        root = linking.pinned_root(self._config.data_dir, self._keys.root)
+        pin = Pin(root, fingerprint, facts.get(linking.LOWEST, 0))
+        return Uplink(pin, linking.settings(self._config.hq, facts), SystemRandom())
 
     def _loop(self, uplink: Uplink, pulse: Pulse) -> Loop:
         hq = self._config.hq
-        brokers = [Broker(host, port) for host, port in hq.addresses]
         tls = Tls(hq.ca_file, hq.cert_file, hq.key_file)
 
         def will() -> bytes:
@@ -167,8 +137,24 @@ class Daemon:
             return signed
 
         address = Address(hq.topic_root, self._config.store, self._config.box)
-        link = MqttLink(address, brokers, tls, will, self._inbox, self._clock)
-        return Loop(uplink, self._inbox, link, self._desk, Obedience(self._desk), self._clock)
+        clock = linking.LinkClock(self._config.zone)
+        link = MqttLink(address, linking.brokers(hq), tls, will, self._inbox, clock)
+        return Loop(uplink, self._inbox, link, self._desk, self._obedience(), clock)
+
+    def _obedience(self) -> linking.Obedience:
+        return linking.Obedience(
+            names=(self._config.store, self._config.box),
+            key=self._keys.box,
+            desk=self._desk,
+            reply=self._inbox.offer,
+            restart=self._fail,
+            root_changed=lambda key: linking.keep_root(self._config.data_dir, self._keys.root, key),
+        )
+
+    def _fail(self) -> None:
+        """Ends this life in order; systemd begins another."""
+        self._failed = True
+        self._stop.set()
 
     def _pulse(self, crew: Crew, recorder: RecorderThread, uplink: Uplink) -> Pulse:
         """Sessions rise for ever: over restarts by the file, over a lost file by the clock."""

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from cloud_sync.seal.hpke import KeyFileError, RecipientKey
-from config.store import Hq
+from config.link import Hq
 
 PSEUDONYM_BYTES = 32
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud_sync.uplink.core import Figures
+from cloud_sync.uplink.figures import Figures
 from cloud_sync.wire import heartbeat as wire
-from cloud_sync.wire.heartbeat import Heartbeat, LaneState, Will
+from cloud_sync.wire.heartbeat import Heartbeat, LaneState, LinkState, Will
 from edge_agent.clock import Clock, Now
 from edge_agent.recorder.epochs import microseconds
 from edge_agent.recorder.shell import Status
@@ -59,7 +59,7 @@ class Pulse:
 
     def changed(self) -> bool:
         """Whether something happened that HQ should hear of before the interval is over."""
-        now = (self.session, [(station.id, station.standing[0]) for station in self.stations])
+        now = (self.session, self.figures().fault, [(station.id, station.standing[0]) for station in self.stations])
         before, self._said = self._said, now
         return now != before
 
@@ -91,6 +91,7 @@ class Pulse:
             started_us=microseconds(self.me.started.wall),
             quarantined=sum(station.quarantined for station in self.stations),
             last_receipt_us=figures.last_receipt_us,
+            link=_link(figures, now),
         )
         return self._filled(said, status) if full else said
 
@@ -110,6 +111,20 @@ def _lane(status: Status, lane: Lane, now: Now) -> LaneState:
     waiting = status.waiting[lane]
     oldest = None if waiting.oldest_us is None else max(0, (microseconds(now.wall) - waiting.oldest_us) // 1_000_000)
     return LaneState(status.accepted[lane], status.cut[lane], waiting.rows, waiting.bytes, oldest)
+
+
+def _link(figures: Figures, now: Now) -> LinkState:
+    up_s = 0 if figures.up_since is None else int(now.mono - figures.up_since)
+    return LinkState(
+        name=figures.link,
+        up_s=up_s,
+        sent=figures.sent,
+        received=figures.received,
+        month=figures.carried,
+        resends=figures.resends,
+        in_flight=figures.in_flight,
+        fault=figures.fault,
+    )
 
 
 def _resident() -> int:

@@ -50,6 +50,11 @@ class Hearing:
             return None
         return envelope
 
+    @property
+    def root(self) -> bytes:
+        """HQ's root as it is pinned now, 32 bytes."""
+        return self._pin.root.public_bytes_raw()
+
     def learn(self, envelope: Envelope) -> int | None:
         """The lowest serial that its certificate demands, where that is news. A successor of the root is pinned."""
         if isinstance(envelope.body, Succession):

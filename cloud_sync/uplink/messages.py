@@ -7,14 +7,21 @@ from typing import NamedTuple
 
 from cloud_sync.wire.downlink import DIGEST, Kind, Order
 from cloud_sync.wire.topics import Up
+from records import Lane
 
 
 class Parcel(NamedTuple):
-    """What is sent until it is receipted: a batch or an epoch header. digest: SHA-256 of the payload, 32 bytes."""
+    """What is sent until it is receipted: a batch or an epoch header.
+
+    digest: SHA-256 of the payload, 32 bytes; lane: of the batch, vital for a header
+    fresh: whether the batch was cut in this session, and is no part of the backlog that it found
+    """
 
     digest: bytes
     what: Up
     payload: bytes
+    lane: Lane = Lane.VITAL
+    fresh: bool = False
 
     @property
     def prefix(self) -> bytes:
@@ -57,9 +64,10 @@ class NewParcels:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """Answers `Fetch`. Empty: there is nothing more until `NewParcels`."""
+    """Answers `Fetch`. Empty: there is nothing more until `NewParcels`. newest: the last batch on the disk."""
 
     parcels: tuple[Parcel, ...]
+    newest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +84,39 @@ class Say:
     payload: bytes
 
 
-Event = Tick | LinkUp | LinkDown | Downlink | NewParcels | Fetched | Headers | Say
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A signed answer to what HQ asked, sent now or never: HQ asks again."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What the session's connection has carried so far, in bytes with everything around it, sent again or not."""
+
+    session: int
+    sent: int
+    received: int
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOfDay:
+    """The store's wall clock. month: counts months; minute: of the day, 0 to 1439."""
+
+    month: int
+    minute: int
+
+
+Event = Tick | LinkUp | LinkDown | Downlink | NewParcels | Fetched | Headers | Say | Reply | Carried | TimeOfDay
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Begin a session with the broker of that place in the list; answered by `LinkUp` or `LinkDown`."""
+    """Begin a session with the broker at that place of `Settings.ways`; answered by `LinkUp` or `LinkDown`."""
 
     session: int
-    broker: int
+    way: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +136,17 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Wanted: at most `limit` parcels whose digests are not in `skip`."""
+    """Wanted: what has no receipt, whose digests are not in `skip`, and whose lane is in `lanes`.
+
+    Headers first, then at most `fresh` batches after the one numbered `since`, the vital lane and then the newest
+    first, then at most `backlog` others, the vital lane and then the oldest first. since: None where all is backlog.
+    """
 
     skip: frozenset[bytes]
-    limit: int
+    fresh: int
+    backlog: int
+    since: int | None
+    lanes: frozenset[Lane]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +193,28 @@ class RememberLowest:
     serial: int
 
 
+@dataclass(frozen=True, slots=True)
+class RememberRoot:
+    """Keep for the next start: HQ's root is this Ed25519 key now, 32 bytes."""
+
+    key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Keep for the next start: a number by its name."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """No broker has answered for so long that the process itself may be at fault. why: for people."""
+
+    why: str
+
+
 Effect = (
     Connect
     | ResetSession
@@ -165,4 +226,7 @@ Effect = (
     | ResendWanted
     | Ordered
     | RememberLowest
+    | RememberRoot
+    | Remember
+    | Restart
 )

@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 over paho-mqtt (OASIS mqtt-v3.1.1-os): mutual TLS, clean sessions, QoS 1.
+"""MQTT 3.1.1 over paho-mqtt (OASIS mqtt-v3.1.1-os): mutual TLS, over TCP or WebSocket, clean sessions, QoS 1.
 
 Every session is a client of its own with its own last will, so nothing that an earlier session left in paho's queue
 goes out again. paho's own reconnecting is off: the core decides. Its callbacks only put events into the inbox.
@@ -13,15 +13,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from cloud_sync.uplink.dialing import Route, carried
 from cloud_sync.uplink.inbox import Inbox
-from cloud_sync.uplink.messages import Downlink, LinkDown, LinkUp
+from cloud_sync.uplink.messages import Carried, Downlink, LinkDown, LinkUp
 from cloud_sync.uplink.ports import Clock
+from cloud_sync.uplink.proxies import ProxyError
 from cloud_sync.wire.topics import Address, Up
 
 KEEPALIVE_S = 30
@@ -30,12 +33,23 @@ UNSENT = 64  # messages without PUBACK at most; what is beyond is dropped and se
 LEAVE_S = 1.0
 
 
+class _Socket(Protocol):
+    """What paho calls a socket: one of TLS, or its own over WebSocket."""
+
+    def fileno(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class Broker:
-    """Where a broker listens with TLS; its certificate must name `host`."""
+    """Where a broker listens with TLS; its certificate must name `host`.
+
+    path: of its WebSocket (RFC 6455), None where it takes MQTT straight; route: how the box gets there
+    """
 
     host: str
     port: int
+    path: str | None
+    route: Route
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -78,19 +92,42 @@ class MqttLink:
         self._clock = clock
         self._session: _Session | None = None
 
-    def connect(self, session: int, broker: int) -> None:
+    def connect(self, session: int, way: int) -> None:
         self.close()
-        self._session = _Session(session, self._brokers[broker], self._address, self._inbox, self._clock)
+        self._session = _Session(session, self._brokers[way], self._address, self._inbox, self._clock)
         self._session.start(self._tls, self._will())
 
     def publish(self, what: Up, payload: bytes) -> None:
         if self._session:
             self._session.publish(what, payload)
 
+    def carried(self) -> Carried | None:
+        return self._session.carried() if self._session else None
+
     def close(self) -> None:
         if self._session:
             self._session.close()
             self._session = None
+
+
+class _Client(paho.Client):
+    """paho's client over a connection that we open."""
+
+    def __init__(self, name: str, broker: Broker) -> None:
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=name,
+            clean_session=True,
+            protocol=paho.MQTTv311,
+            reconnect_on_failure=False,
+            transport="tcp" if broker.path is None else "websockets",
+        )
+        self._broker = broker
+        if broker.path is not None:
+            self.ws_set_options(path=broker.path)
+
+    def _create_socket_connection(self) -> socket.socket:  # where paho would open its own (of 2.x, see pyproject.toml)
+        return self._broker.route.dial(self._broker.host, self._broker.port, CONNECT_TIMEOUT_S)
 
 
 class _Session:
@@ -105,17 +142,12 @@ class _Session:
         self._closed = False
         self._stage = "before answering: does it know this box's certificate?"
         self._over = threading.Event()
+        self._descriptor: int | None = None
         self._unsent: list[tuple[bytes, paho.MQTTMessageInfo]] = []
         self._client = self._new_client()
 
     def _new_client(self) -> paho.Client:
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=f"{self._address.store}_{self._address.box}",  # names have no "_"; NATS takes no "."
-            clean_session=True,
-            protocol=paho.MQTTv311,
-            reconnect_on_failure=False,
-        )
+        client = _Client(f"{self._address.store}_{self._address.box}", self._broker)  # NATS takes no "." in a name
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(UNSENT)
         client.max_queued_messages_set(UNSENT)
@@ -123,6 +155,8 @@ class _Session:
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         client.on_disconnect = self._on_disconnect
+        client.on_socket_open = self._on_socket_open
+        client.on_socket_close = self._on_socket_close
         return client
 
     def start(self, tls: Tls, will: bytes) -> None:
@@ -137,6 +171,12 @@ class _Session:
         info = self._client.publish(self._address.up(what), payload, qos=1)
         if info.rc is MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._unsent.append((payload, info))
+
+    def carried(self) -> Carried | None:
+        """What the connection has carried since it was opened; None while there is none."""
+        descriptor = self._descriptor
+        seen = carried(descriptor) if descriptor is not None else None
+        return Carried(self._number, *seen) if seen else None
 
     def close(self) -> None:
         """Takes leave, so that the broker drops the last will; paho's thread ends by itself."""
@@ -184,6 +224,15 @@ class _Session:
         if not self._closed:
             self._inbox.put(Downlink(bytes(message.payload), self._clock.wall_us()))
 
+    def _on_socket_open(self, _client: paho.Client, _data: object, link: _Socket) -> None:
+        self._descriptor = link.fileno()
+
+    def _on_socket_close(self, _client: paho.Client, _data: object, _link: _Socket) -> None:
+        last = self.carried()
+        self._descriptor = None
+        if last and not self._closed:
+            self._inbox.put(last)
+
     def _on_disconnect(
         self,
         _client: paho.Client,
@@ -198,6 +247,8 @@ class _Session:
 
 def _explain(fault: OSError, broker: Broker, tls: Tls) -> str:
     match fault:
+        case ProxyError():
+            return f"broker {broker} cannot be reached: {fault}"
         case ssl.SSLCertVerificationError():
             return f"broker {broker} is not trusted: {fault.verify_message}; check {tls.ca} and the broker's host name"
         case ssl.SSLError():

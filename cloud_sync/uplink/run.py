@@ -6,23 +6,26 @@ import logging
 from collections import deque
 from threading import Event as Flag
 
-from cloud_sync.uplink.core import Figures, Uplink
+from cloud_sync.uplink.core import Uplink
+from cloud_sync.uplink.figures import Figures
 from cloud_sync.uplink.inbox import Inbox
 from cloud_sync.uplink.messages import (
     Connect,
     Effect,
     Event,
     Fetch,
-    Fetched,
     FetchHeaders,
     Headers,
     Ordered,
     Publish,
     Receipted,
     Refused,
+    Remember,
     RememberLowest,
+    RememberRoot,
     ResendWanted,
     ResetSession,
+    Restart,
 )
 from cloud_sync.uplink.ports import Agent, Clock, Link, Outbox
 
@@ -42,12 +45,14 @@ class Loop:
         self._outbox = outbox
         self._agent = agent
         self._clock = clock
+        self._look_at = 0.0
         self.beats = 0
 
     def run(self, stop: Flag) -> None:
         """An error of the disk passes through."""
         try:
             while not stop.is_set():
+                self._look()
                 now = self._clock.monotonic()
                 event = self._inbox.take(min(self._core.due(now) - now, LONGEST_WAIT_S))
                 before = self._core.figures
@@ -56,6 +61,16 @@ class Loop:
                 self.beats += 1
         finally:
             self._link.close()
+
+    def _look(self) -> None:
+        """Once a second: the time of day, and what the connection has carried."""
+        now = self._clock.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LONGEST_WAIT_S
+        self.pump(self._clock.time_of_day())
+        if carried := self._link.carried():
+            self.pump(carried)
 
     def pump(self, event: Event) -> None:
         """One event with all that follows from it at once."""
@@ -67,26 +82,38 @@ class Loop:
 
     def _do(self, effect: Effect) -> Event | None:
         match effect:
-            case Fetch(skip, limit):
-                return Fetched(tuple(self._outbox.parcels(skip, limit)))
+            case Fetch():
+                return self._outbox.fetch(effect)
             case FetchHeaders(epochs):
                 return Headers(tuple(self._outbox.headers(list(epochs))))
             case Connect() | ResetSession() | Publish():
                 self._drive(effect)
+            case RememberLowest() | RememberRoot() | Remember():
+                self._keep(effect)
             case _:
                 self._tell(effect)
         return None
 
     def _drive(self, effect: Connect | ResetSession | Publish) -> None:
         match effect:
-            case Connect(session, broker):
-                self._link.connect(session, broker)
+            case Connect(session, way):
+                self._link.connect(session, way)
             case Publish(what, payload):
                 self._link.publish(what, payload)
             case ResetSession():
                 self._link.close()
 
-    def _tell(self, effect: Receipted | Refused | Ordered | ResendWanted | RememberLowest) -> None:
+    def _keep(self, effect: RememberLowest | RememberRoot | Remember) -> None:
+        match effect:
+            case RememberLowest(serial):
+                self._agent.remember_lowest(serial)
+            case RememberRoot(key):
+                log.warning("event=root-followed")
+                self._agent.remember_root(key)
+            case Remember(name, value):
+                self._agent.remember(name, value)
+
+    def _tell(self, effect: Receipted | Refused | Ordered | ResendWanted | Restart) -> None:
         match effect:
             case Receipted(prefixes):
                 self._outbox.receipted(prefixes)
@@ -97,13 +124,19 @@ class Loop:
                 self._agent.ordered(kind, order)
             case ResendWanted(ranges):
                 self._agent.resend_wanted(ranges)
-            case RememberLowest(serial):
-                self._agent.remember_lowest(serial)
+            case Restart(why):
+                log.error("event=link-gone why=%r", why)
+                self._agent.restart(why)
 
 
 def _log_change(before: Figures, after: Figures) -> None:
-    """Once when the link is lost, once when it is back, once for every new reason."""
+    """Once when the link is lost, once when it is back, once for every new reason, once for each fault and its end."""
     if after.up_since is None and (before.up_since is not None or after.why != before.why):
         log.warning("event=link-down why=%r", after.why)
     elif after.up_since is not None and before.up_since is None:
-        log.info("event=link-up")
+        log.info("event=link-up link=%s", after.link)
+    if after.fault != before.fault:
+        if after.fault:
+            log.warning("event=link-fault fault=%s in_flight=%d", after.fault, after.in_flight)
+        else:
+            log.info("event=link-fault-over fault=%s", before.fault)

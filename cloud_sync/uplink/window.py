@@ -1,12 +1,13 @@
 """What is in flight without a receipt, and when it is sent again.
 
 Never more than `Settings.parcels` and `Settings.bytes`. Some places are kept for headers: HQ cannot open a batch whose
-header it lacks, so a window full of such batches must still let the header pass.
+header it lacks, so a window full of such batches must still let the header pass. Of the places of batches the backlog
+leaves a share to fresh ones and they leave one to it, so that neither waits for the other to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from math import inf
 from random import Random
@@ -14,6 +15,7 @@ from random import Random
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire.topics import Up
+from records import Lane
 
 HASTE_S = 2.0
 
@@ -21,6 +23,7 @@ HASTE_S = 2.0
 @dataclass(slots=True)
 class _Flight:
     parcel: Parcel
+    since: float
     sent: float
     due: float
     tries: int = 1
@@ -46,19 +49,30 @@ class Window:
     def digests(self) -> set[bytes]:
         return {flight.parcel.digest for flight in self._flights.values()}
 
-    def room(self) -> int:
-        """How many more batches may join."""
-        return max(0, self._settings.batch_parcels - len(self))
+    def room(self, *, fresh: bool) -> int:
+        """How many more batches may join, fresh ones or of the backlog."""
+        places = self._settings.batch_parcels - len(self)
+        return max(0, min(places, self._settings.shared_parcels - len(self._alike(fresh))))
 
     def fits(self, parcel: Parcel) -> bool:
-        size = self.bytes + len(parcel.payload)
+        size = len(parcel.payload)
         if parcel.what is Up.EPOCH:
-            return len(self) < self._settings.parcels and size <= self._settings.bytes
-        return self.room() > 0 and size <= self._settings.batch_bytes
+            return len(self) < self._settings.parcels and self.bytes + size <= self._settings.bytes
+        alike = sum(len(flight.parcel.payload) for flight in self._alike(parcel.fresh))
+        within = self.bytes + size <= self._settings.batch_bytes and alike + size <= self._settings.shared_bytes
+        return within and self.room(fresh=parcel.fresh) > 0
+
+    def oldest(self) -> float:
+        """When the parcel that waits longest for its receipt first went out; infinity when nothing is in flight."""
+        return min((flight.since for flight in self._flights.values()), default=inf)
+
+    def _alike(self, fresh: bool) -> list[_Flight]:
+        batches = (flight for flight in self._flights.values() if flight.parcel.what is Up.BATCH)
+        return [flight for flight in batches if flight.parcel.fresh == fresh]
 
     def add(self, parcel: Parcel, now: float) -> None:
         """It goes out for the first time."""
-        self._flights[parcel.prefix] = _Flight(parcel, now, now + self._wait(1))
+        self._flights[parcel.prefix] = _Flight(parcel, now, now, now + self._wait(1))
         self.bytes += len(parcel.payload)
 
     def settle(self, prefixes: Iterable[bytes]) -> None:
@@ -72,6 +86,12 @@ class Window:
         self.resends += len(self)
         self._flights.clear()
         self.bytes = 0
+
+    def forget(self, lanes: Set[Lane]) -> None:
+        """Batches of these lanes may not go again now: the disk has them."""
+        for prefix, flight in list(self._flights.items()):
+            if flight.parcel.what is Up.BATCH and flight.parcel.lane in lanes:
+                self.settle([prefix])
 
     def hasten(self, parcel: Parcel, now: float) -> None:
         """HQ asks for it: due now, unless it just went."""

@@ -53,6 +53,24 @@ class DeviceState(msgspec.Struct, frozen=True, omit_defaults=True):
     today: int = 0
 
 
+class LinkState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How the box reaches HQ. name: of the link; up_s: age of the session
+
+    sent, received: bytes since the agent's start with everything around them; month: bytes of this month where the
+    link is metered; resends: parcels sent again; in_flight: parcels that wait for a receipt
+    fault: what is wrong though the link is up: `no-receipts`, `late-receipts`, `sessions-break`
+    """
+
+    name: str
+    up_s: int = 0
+    sent: int = 0
+    received: int = 0
+    month: int | None = None
+    resends: int = 0
+    in_flight: int = 0
+    fault: str = ""
+
+
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state of a box. Times in microseconds since the Unix epoch, lanes in the order vital, normal, bulk.
 
@@ -60,7 +78,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     full: whether it has the parts that only the full heartbeat has (devices, disk, memory)
     clock: `records.ClockQuality`; skew_ms: box minus HQ by the last receipt
     earlier: streams before this one that are still held
-    interval_s: seconds between heartbeats
+    interval_s: seconds between heartbeats; link: how the box reaches HQ
     """
 
     store: str
@@ -86,6 +104,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     last_receipt_us: int | None = None
     earlier: tuple[bytes, ...] = ()
     interval_s: int = 60
+    link: LinkState | None = None
 
 
 class Will(msgspec.Struct, frozen=True):

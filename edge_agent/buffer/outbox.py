@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Set
 from typing import Any, NamedTuple
 
-from cloud_sync.uplink.messages import Parcel
+from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.topics import Up
@@ -14,6 +14,8 @@ from edge_agent.buffer.connection import BufferDamaged, Connection
 from edge_agent.buffer.transaction import Batch, row_id
 from records import Lane
 
+HEADERS = 16  # given out at once; with those of a month without network the window would hold nothing else
+_LAST = 2**63 - 1
 HEADER_TABLES = ("header_a", "header_b", "header_c")
 
 
@@ -79,28 +81,59 @@ class Outbox:
         db.execute("UPDATE epoch SET receipted = 1 WHERE digest BETWEEN ? AND ?", span)
 
     @staticmethod
+    def want_again(db: sqlite3.Connection, digests: Iterable[bytes]) -> None:
+        """HQ asks for batches that it had receipted: they wait for a receipt once more, and their headers too."""
+        for digest in digests:
+            db.execute("UPDATE outbox SET settled_us = NULL WHERE digest = ?", (digest,))
+            db.execute(
+                "UPDATE epoch SET receipted = 0 WHERE ordinal = (SELECT epoch FROM outbox WHERE digest = ?)", (digest,)
+            )
+
+    @staticmethod
     def evict(db: sqlite3.Connection, digest: bytes) -> None:
         db.execute("DELETE FROM outbox WHERE digest = ?", (digest,))
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
+    def fetch(self, wanted: Fetch) -> Fetched:
+        """What the uplink asks for."""
+        skip, since, lanes = wanted.skip, wanted.since, wanted.lanes
+        found = self._headers(skip, HEADERS)
+        if since is not None:
+            found += self._batches("id DESC", (since + 1, _LAST), skip, wanted.fresh, lanes, fresh=True)
+        found += self._batches("id", (0, _LAST if since is None else since), skip, wanted.backlog, lanes, fresh=False)
+        return Fetched(tuple(found), self._db.one("SELECT coalesce(max(id), 0) FROM outbox", ()))
+
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        """What to send next: headers without a receipt, then batches, vital first, oldest first."""
-        headers = self._db.all("SELECT ordinal, digest FROM epoch WHERE NOT receipted ORDER BY ordinal")
-        found = [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in headers if digest not in skip]
-        ids = self._db.all(
-            "SELECT id, digest FROM outbox WHERE settled_us IS NULL ORDER BY lane, id LIMIT ?", (len(skip) + limit,)
+        """All that has no receipt: headers, then batches, vital first, oldest first."""
+        headers = self._headers(skip, limit)
+        return headers + self._batches("id", (0, _LAST), skip, limit - len(headers), frozenset(Lane), fresh=False)
+
+    def _headers(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        query = "SELECT ordinal, digest FROM epoch WHERE NOT receipted ORDER BY ordinal LIMIT ?"
+        rows = [row for row in self._db.all(query, (len(skip) + limit,)) if row[1] not in skip][:limit]
+        return [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in rows]
+
+    def _batches(
+        self, order: str, ids: tuple[int, int], skip: frozenset[bytes], limit: int, lanes: Set[Lane], *, fresh: bool
+    ) -> list[Parcel]:
+        """At most `limit` whole batches of these lanes, the vital lane first; their numbers within `ids`."""
+        wanted = ", ".join(str(int(lane)) for lane in sorted(lanes))
+        query = (
+            "SELECT id, digest, lane FROM outbox WHERE settled_us IS NULL AND id BETWEEN ? AND ? "  # noqa: S608
+            f"AND lane IN ({wanted}) ORDER BY lane, {order} LIMIT ?"
         )
-        for id_, digest in ids:
+        found: list[Parcel] = []
+        for id_, digest, lane in self._db.all(query, (*ids, len(skip) + limit)) if limit > 0 else ():
             if len(found) >= limit:
                 break
             if digest not in skip:
                 payload = self._db.one("SELECT payload FROM outbox WHERE id = ?", (id_,))
                 if wire_batch.digest(payload) == digest:
-                    found.append(Parcel(digest, Up.BATCH, payload))
+                    found.append(Parcel(digest, Up.BATCH, payload, Lane(lane), fresh))
                 else:
                     self._rotten.add(digest)
-        return found[:limit]
+        return found
 
     def headers(self, epochs: Iterable[bytes]) -> list[Parcel]:
         """The headers of these epochs, as far as they are held."""

@@ -14,7 +14,7 @@ from edge_agent.buffer.inspection import Inspection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
 from edge_agent.buffer.schema import LANE_SUM
 from edge_agent.buffer.space import Space
-from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, lane_seq, row_id
+from edge_agent.buffer.transaction import JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
 
 _BEGINNING = "beginning"
@@ -48,10 +48,11 @@ class Buffer:
         self.path = path
         self._db = Connection(path)
         self.outbox = Outbox(self._db)
+        self.again = Again(self._db, self.outbox)
         self.space = Space(self._db)
-
         self.adoption = Adoption(self._db)
         self.inspection = Inspection(self._db, self.outbox)
+
     def close(self) -> None:
         self._db.close()
 
@@ -149,6 +150,7 @@ def _write(db: sqlite3.Connection, change: Transaction) -> None:
         Outbox.add(db, batch)
     for prefix, at_us in change.settled:
         Outbox.settle(db, prefix, at_us)
+    Outbox.want_again(db, change.again)
     for digest in change.evicted:
         Outbox.evict(db, digest)
     for lane, first, last in change.dropped:

@@ -51,6 +51,7 @@ from edge_agent.recorder.messages import (
     Rotten,
     TellToWait,
     Tick,
+    WantedAgain,
 )
 from edge_agent.recorder.parts import InFlight, OpenEpoch, Pending
 from records import Lane, Record, to_wire, type_by_id, type_of
@@ -66,12 +67,13 @@ class Policy(NamedTuple):
     """When epochs end and batches are cut.
 
     epoch_s: age at which an epoch ends; full: rows that make a batch worth cutting while the link is busy or down;
-    linger_s: how long a live record may wait for company
+    linger_s: how long a live record may wait for company, drain_s: while a backlog goes out beside it
     """
 
     epoch_s: float = 3600.0
     full: int = 1500
     linger_s: float = 0.05
+    drain_s: float = 1.0
 
 
 class Recorder:
@@ -159,9 +161,9 @@ class Recorder:
                 return self._committed()
             case Reopened(view):
                 return self._reopened(view)
-            case Tick(hungry, room):
+            case Tick(linger_s, room):
                 self._admission.look(room)
-                return self._tick(now, hungry)
+                return self._tick(now, linger_s)
             case CutDone(made):
                 return self._keep_cut(made, now)
             case Evicted(batches):
@@ -174,6 +176,9 @@ class Recorder:
             case Receipted(prefixes):
                 at_us = microseconds(now.wall)
                 self._pending.settled.extend((prefix, at_us) for prefix in prefixes)
+                return self._flush()
+            case WantedAgain(digests):
+                self._pending.again.extend(digests)
                 return self._flush()
             case Remember(name, value):
                 self._pending.facts[name] = value
@@ -246,6 +251,7 @@ class Recorder:
             pending.evicted,
             pending.dropped,
             pending.facts,
+            pending.again,
         )
         return [Commit(self._flying)]
 
@@ -279,7 +285,7 @@ class Recorder:
         self._newest = (ordinal, new.epoch)
         return new
 
-    def _tick(self, now: Now, hungry: bool) -> list[Effect]:
+    def _tick(self, now: Now, linger_s: float) -> list[Effect]:
         if self._flying is not None:
             return []
         self._drop_keys(now)
@@ -287,7 +293,8 @@ class Recorder:
         current = self._epochs[self._newest[0]]
         if now.mono - current.opened >= self.policy.epoch_s or current.seals >= MAX_SEALS:
             return self._commit(epoch=self._open_epoch(now))
-        return self._flush() or [*self._make_room(), *self._next_cut(now, hungry or self._admission.short > 0)]
+        linger_s = self.policy.linger_s if self._admission.short else linger_s
+        return self._flush() or [*self._make_room(), *self._next_cut(now, linger_s)]
 
     def _make_room(self) -> list[Effect]:
         """Only batches can go, so rows are cut meanwhile."""
@@ -339,13 +346,13 @@ class Recorder:
         """A record of the agent itself."""
         self._take(Record("agent", now.wall, data, int(now.mono * 1000), now.quality), now)
 
-    def _next_cut(self, now: Now, hungry: bool) -> list[Effect]:
+    def _next_cut(self, now: Now, linger_s: float) -> list[Effect]:
         if self._cutting is not None:
             return []
         first = self._epochs[self._newest[0]].first
         for lane in Lane:
             rows = self.next[lane] - self.cut[lane]
-            live = hungry and now.mono - self._waits_since[lane] >= self.policy.linger_s
+            live = now.mono - self._waits_since[lane] >= linger_s
             if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
                 self._cutting = lane
                 return [Cut(lane)]

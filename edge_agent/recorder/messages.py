@@ -44,9 +44,9 @@ class Reopened(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """Time passed. hungry: few batches wait for their receipt, so that a small one is worth cutting."""
+    """Time passed. linger_s: how long a live record may wait for company; infinity while only full batches go."""
 
-    hungry: bool
+    linger_s: float
     room: Room
 
 
@@ -78,6 +78,12 @@ class Receipted(NamedTuple):
     prefixes: tuple[bytes, ...]
 
 
+class WantedAgain(NamedTuple):
+    """HQ asks for these batches once more, receipted or not: their whole digests."""
+
+    digests: tuple[bytes, ...]
+
+
 class Remember(NamedTuple):
     """A counter to keep."""
 
@@ -85,7 +91,20 @@ class Remember(NamedTuple):
     value: int
 
 
-Event = Accept | Flush | Committed | Reopened | Tick | CutDone | CutFailed | Evicted | Rotten | Receipted | Remember
+Event = (
+    Accept
+    | Flush
+    | Committed
+    | Reopened
+    | Tick
+    | CutDone
+    | CutFailed
+    | Evicted
+    | Rotten
+    | Receipted
+    | WantedAgain
+    | Remember
+)
 
 
 class Commit(NamedTuple):

@@ -57,11 +57,11 @@ class Pending:
     batches: list[Batch] = field(default_factory=list)
     settled: list[tuple[bytes, int]] = field(default_factory=list)
     evicted: list[bytes] = field(default_factory=list)
+    again: list[bytes] = field(default_factory=list)
     dropped: list[tuple[Lane, int, int]] = field(default_factory=list)
     facts: dict[str, int] = field(default_factory=dict)
     tickets: list[object] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return any(
-            (self.rows, self.state, self.batches, self.settled, self.evicted, self.dropped, self.facts, self.tickets)
-        )
+        batches = self.batches, self.settled, self.evicted, self.again, self.dropped
+        return any((self.rows, self.state, *batches, self.facts, self.tickets))

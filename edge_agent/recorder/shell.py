@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from cloud_sync.seal.dictionary import Zstd
-from cloud_sync.uplink.messages import Parcel
+from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
+from edge_agent.buffer.again import Range
 from edge_agent.buffer.outbox import Waiting
 from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
@@ -43,6 +45,7 @@ from edge_agent.recorder.messages import (
     Rotten,
     TellToWait,
     Tick,
+    WantedAgain,
 )
 from edge_agent.recorder.opening import replace_damaged
 from records import Lane, Record
@@ -52,6 +55,7 @@ QUEUE = 4096
 TICK_S = 0.05
 LIVE = 64
 LAST_CUTS_S = 5.0
+MOVING_S = 40.0  # more than the uplink waits before it looks again
 ENDED_S = 1.0
 GRACE = timedelta(days=7)
 SEEN_DAYS = 8
@@ -102,6 +106,7 @@ class Desk:
 
     on_submit: hears of every submission, in the thread that hands it over
     sending: digests in the uplink's window, which eviction leaves alone
+    fetches: how often the uplink took something to send
     """
 
     def __init__(self) -> None:
@@ -109,6 +114,7 @@ class Desk:
         self.on_cut: Callable[[], None] = lambda: None
         self.on_submit: Callable[[Submission], None] = lambda _: None
         self.sending: frozenset[bytes] = frozenset()
+        self.fetches = 0
         self.closed = threading.Event()
 
     def submit(self, submission: Submission) -> Future[None]:
@@ -134,13 +140,29 @@ class Desk:
 
     # --- the uplink's outbox -----------------------------------------------------------------------------------------
 
-    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        def find(buffer: Buffer) -> list[Parcel]:
-            found = buffer.outbox.parcels(skip, limit)
-            self.sending = skip | {parcel.digest for parcel in found}  # before eviction gets its next turn
+    def fetch(self, wanted: Fetch) -> Fetched:
+        def find(buffer: Buffer) -> Fetched:
+            found = buffer.outbox.fetch(wanted)
+            self.sending = wanted.skip | {parcel.digest for parcel in found.parcels}  # before eviction's next turn
+            self.fetches += 1
             return found
 
         return self.ask(find)
+
+    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
+        def find(buffer: Buffer) -> list[Parcel]:
+            found = buffer.outbox.parcels(skip, limit)
+            self.sending = skip | {parcel.digest for parcel in found}
+            return found
+
+        return self.ask(find)
+
+    def want_again(self, ranges: Sequence[Range]) -> tuple[Range, ...]:
+        """HQ misses these numbers: what holds them goes again; what of them is not held."""
+        held = self.ask(lambda buffer: buffer.again.look(ranges))
+        if held.digests:
+            self.tell(WantedAgain(held.digests))
+        return held.missing
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
         return self.ask(lambda buffer: buffer.outbox.headers(epochs))
@@ -170,6 +192,7 @@ class RecorderThread:
         self._forgotten_on = 0
         self._left: deque[_Submitted | _Asked | Event] = deque()
         self._turns = 0
+        self._fetched = 0, -inf
 
     def start(self, reason: Reason | None, gaps: Sequence[Gap]) -> None:
         """Commits the first epoch, so that a caller knows that the buffer works."""
@@ -226,13 +249,22 @@ class RecorderThread:
             room = self._buffer.space.room(self._limits)
             if rotten := self._buffer.outbox.rotten():
                 self._step(Rotten(rotten))
-            self._step(Tick(self._buffer.outbox.unsettled(LIVE) < LIVE, room))
+            self._step(Tick(self._linger_s(), room))
             self._forget()
         except BufferDamaged as damage:
             self._replace(damage)
         except BufferError as fault:
             log.error("event=buffer-failed reason=%r", str(fault))
             self._reopen()
+
+    def _linger_s(self) -> float:
+        """Live records go at once where few batches wait, soon where a backlog is going out, else only in company."""
+        if self._buffer.outbox.unsettled(LIVE) < LIVE:
+            return self._recorder.policy.linger_s
+        now = self._clock.now().mono
+        if self._desk.fetches != self._fetched[0]:
+            self._fetched = self._desk.fetches, now
+        return self._recorder.policy.drain_s if now - self._fetched[1] < MOVING_S else inf
 
     def _gather(self) -> None:
         """Waits for a job, then takes the others that are there, up to a group."""
@@ -286,7 +318,7 @@ class RecorderThread:
 
     def _commit(self, transaction: Transaction) -> None:
         self._buffer.apply(transaction)
-        if transaction.batches or transaction.epoch:
+        if transaction.batches or transaction.epoch or transaction.again:
             self._desk.on_cut()
         self._step(Committed())
 

@@ -33,6 +33,7 @@ from cloud_sync.wire.topics import Up
 from tests.cloud_sync.uplink_parts import (
     PIN,
     SETTINGS,
+    asked,
     batch,
     header,
     heard,
@@ -74,13 +75,13 @@ def test_a_full_window_asks_for_no_more() -> None:
     assert full == []
     assert effects == [
         Receipted((batch(2).prefix,)),
-        Fetch(frozenset(batch(n).digest for n in (1, 3, 4)), 1),
+        asked(1, 0, [batch(n) for n in (1, 3, 4)]),
     ]
 
 
 def test_bytes_bound_the_window() -> None:
     """A batch that would exceed the bytes in flight waits for a receipt."""
-    settings = Settings(headers=1, bytes=150_000, spread_s=0.0)
+    settings = Settings(headers=1, bytes=150_000, share=0, spread_s=0.0)
     big = [batch(n, 60_000) for n in range(4)]
     core = started(settings)
     first = core.step(Fetched(tuple(big)), 0.0)
@@ -106,9 +107,9 @@ def test_an_empty_disk_is_asked_again_on_news_or_after_a_while() -> None:
     core.step(Fetched(()), 2.0)
 
     assert quiet == []
-    assert news == [Fetch(frozenset(), 4)]
+    assert news == [asked(4, 0)]
     assert core.due(2.0) == 2.0 + SETTINGS.poll_s
-    assert core.step(Tick(), 2.0 + SETTINGS.poll_s) == [Fetch(frozenset(), 4)]
+    assert core.step(Tick(), 2.0 + SETTINGS.poll_s) == [asked(4, 0)]
 
 
 def test_news_during_a_question_is_not_lost() -> None:
@@ -116,7 +117,7 @@ def test_news_during_a_question_is_not_lost() -> None:
     core = started()
     core.step(NewParcels(), 0.0)
 
-    assert core.step(Fetched(()), 0.0) == [Fetch(frozenset(), 4)]
+    assert core.step(Fetched(()), 0.0) == [asked(4, 0)]
 
 
 def test_a_disk_that_repeats_itself_is_not_asked_for_ever() -> None:
@@ -156,13 +157,13 @@ def test_while_headquarters_is_silent_one_parcel_asks_for_all() -> None:
 
 def test_silence_begins_a_new_session_at_growing_intervals() -> None:
     """Parcels in flight and no word for long: a new session, and each time the patience doubles up to the cap."""
-    core = sending(batch(1), settings=replace(SETTINGS, brokers=2))
+    core = sending(batch(1), settings=replace(SETTINGS, ways=("wired", "wired")))
     now, resets, brokers = 0.0, [], []
     while now < 20_000:
         now = max(now, core.due(now))
         for effect in core.step(Tick(), now):
             if isinstance(effect, Connect):
-                brokers.append(effect.broker)
+                brokers.append(effect.way)
                 core.step(LinkUp(effect.session), now)
                 core.step(Fetched((batch(1),)), now)
             elif isinstance(effect, Fetch):
@@ -191,7 +192,7 @@ def test_a_link_that_breaks_leaves_it_all_to_the_disk() -> None:
     assert core.step(LinkDown(1, "cut"), 100.0) == [Connect(2, 0)]
     assert core.figures.resends == 2
     assert (core.figures.why, core.figures.up_since) == ("cut", None)
-    assert core.step(LinkUp(2), 101.0) == [Fetch(frozenset(), 4)]
+    assert core.step(LinkUp(2), 101.0) == [asked(4, None)]
 
 
 def test_what_waited_for_room_is_forgotten_with_the_link() -> None:
@@ -201,7 +202,7 @@ def test_what_waited_for_room_is_forgotten_with_the_link() -> None:
     core.step(Fetched((batch(5), batch(6), batch(7))), 1.0)
     core.step(LinkDown(1, "cut"), 100.0)
 
-    assert core.step(LinkUp(2), 101.0) == [Fetch(frozenset(), 4)]
+    assert core.step(LinkUp(2), 101.0) == [asked(4, None)]
 
 
 def test_an_idle_night_is_no_silence() -> None:
@@ -224,7 +225,7 @@ def test_a_late_word_of_an_earlier_session_is_ignored() -> None:
     assert core.step(LinkUp(1), 101.0) == []
     assert core.step(LinkDown(1, "again"), 101.0) == []
     assert core.figures.why == "cut"
-    assert core.step(LinkUp(2), 101.0) == [Fetch(frozenset(), 4)]
+    assert core.step(LinkUp(2), 101.0) == [asked(4, None)]
 
 
 def test_an_answer_that_comes_after_the_link_broke_is_dropped() -> None:
@@ -235,7 +236,7 @@ def test_an_answer_that_comes_after_the_link_broke_is_dropped() -> None:
     assert publishes(core.step(Fetched((batch(1),)), 0.5)) == []
     now = core.due(0.5)
     core.step(Tick(), now)
-    assert core.step(LinkUp(2), now) == [Fetch(frozenset(), 4)]
+    assert core.step(LinkUp(2), now) == [asked(4, None)]
 
 
 def test_pace_slows_batches_and_not_headers() -> None:

@@ -41,7 +41,7 @@ WORDS: list[tuple[str, Kind, Message, list[Effect]]] = [
     ("hold", Kind.HOLD, Hold(0, bytes(16)), [FetchHeaders((bytes(16),))]),
     ("empty hold", Kind.HOLD, Hold(0, b""), []),
     ("refusal", Kind.REFUSAL, Refusal(0, bytes(16), "rot"), [Refused((bytes(16),), "rot")]),
-    ("pace", Kind.PACE, Pace(0, 10, 10), []),
+    ("pace", Kind.PACE, Pace(0, 10, 0), []),
     ("resend", Kind.RESEND, Resend(0, [RANGE]), [ResendWanted((RANGE,))]),
     ("command", Kind.COMMAND, ORDER, [Ordered(Kind.COMMAND, ORDER)]),
     ("configuration", Kind.CONFIG, ORDER, [Ordered(Kind.CONFIG, ORDER)]),

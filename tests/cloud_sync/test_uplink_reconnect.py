@@ -54,7 +54,7 @@ def failing(core: Uplink, times: int) -> list[tuple[float, int]]:
         if wait > 0:
             now += wait
             effects = core.step(Tick(), now)
-            attempts += [(wait, effect.broker) for effect in effects if isinstance(effect, Connect)]
+            attempts += [(wait, effect.way) for effect in effects if isinstance(effect, Connect)]
     return attempts
 
 
@@ -70,7 +70,7 @@ def test_attempts_back_off_to_two_minutes_with_full_jitter() -> None:
 
 def test_brokers_are_tried_in_order() -> None:
     """After each failure the next address is tried, and the wait grows with each round."""
-    attempts = failing(Uplink(PIN, replace(SETTINGS, brokers=3), Random(4)), 6)
+    attempts = failing(Uplink(PIN, replace(SETTINGS, ways=("wired",) * 3), Random(4)), 6)
 
     assert [broker for _, broker in attempts] == [1, 2, 0, 1, 2, 0]
     assert all(wait <= 1 for wait, _ in attempts[:3])

@@ -35,7 +35,7 @@ from cloud_sync.wire.downlink import Hold, Kind, Receipt, Refusal
 from cloud_sync.wire.topics import Up
 from tests.cloud_sync.uplink_parts import PIN, MemoryOutbox, batch, header, parcel, receipt, word
 
-SETTINGS = Settings(parcels=6, headers=2, bytes=200_000, spread_s=5.0, brokers=2)
+SETTINGS = Settings(parcels=6, headers=2, bytes=200_000, share=0, spread_s=5.0, ways=("wired", "wired"))
 EPOCHS = 4
 POISON = 5  # the number of the batch that HQ refuses
 
@@ -124,8 +124,8 @@ class World:
                 sent = parcel(what, payload)
                 self.in_flight[sent.prefix] = len(payload)
                 self.carry(lambda: self.ingest(sent))
-            case Fetch(skip, limit):
-                answer = Fetched(tuple(self.outbox.parcels(skip, limit)))
+            case Fetch():
+                answer = self.outbox.fetch(effect)
                 self.later(self.random.uniform(0, 0.2), lambda: self.tell(answer))
             case FetchHeaders(epochs):
                 found = Headers(tuple(self.outbox.headers(list(epochs))))

@@ -27,6 +27,7 @@ from cloud_sync.wire import certificate
 from cloud_sync.wire.certificate import Usage
 from cloud_sync.wire.downlink import Kind, Message, Order, Receipt, Signer
 from cloud_sync.wire.topics import Up
+from records import Lane
 
 ROOT = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
 KEY = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)
@@ -75,9 +76,9 @@ class MemoryOutbox:
     def add(self, fresh: Parcel) -> None:
         self.held[fresh.prefix] = fresh
 
-    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        found = [each for each in self.held.values() if each.digest not in skip]
-        return sorted(found, key=lambda each: each.what is not Up.EPOCH)[:limit]
+    def fetch(self, wanted: Fetch) -> Fetched:
+        found = [each for each in self.held.values() if each.digest not in wanted.skip and each.lane in wanted.lanes]
+        return Fetched(tuple(sorted(found, key=lambda each: each.what is not Up.EPOCH)[: wanted.backlog]))
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
         return [self.all_headers[epoch] for epoch in epochs if epoch in self.all_headers]
@@ -91,15 +92,21 @@ class MemoryOutbox:
         self.receipted(prefixes)
 
 
-SETTINGS = Settings(parcels=6, headers=2, spread_s=0.0)
+SETTINGS = Settings(parcels=6, headers=2, share=0, spread_s=0.0)
+ALL = frozenset(Lane)
 
 
 def started(settings: Settings = SETTINGS) -> Uplink:
     """An uplink whose first session is up since second 0 and that waits for the answer to its first `Fetch`."""
     core = Uplink(PIN, settings, Random(1))
     assert core.step(Tick(), 0.0) == [Connect(1, 0)]
-    assert core.step(LinkUp(1), 0.0) == [Fetch(frozenset(), settings.batch_parcels)]
+    assert core.step(LinkUp(1), 0.0) == [asked(settings.shared_parcels, None)]
     return core
+
+
+def asked(room: int, since: int | None, skip: Iterable[Parcel] = ()) -> Fetch:
+    """What an uplink asks of the disk when it has room for so many batches of either kind."""
+    return Fetch(frozenset(each.digest for each in skip), room, room, since, ALL)
 
 
 def sending(*parcels: Parcel, settings: Settings = SETTINGS) -> Uplink:

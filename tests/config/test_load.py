@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import ConfigError, load
+from config.fields import broker_address
 from tests.config.least import HQ, STORE, WHOLE
 
 BROKEN = Path(__file__).parent / "broken"
@@ -80,7 +81,11 @@ def test_the_least_file_gets_defaults(tmp_path: Path) -> None:
     assert (config.timezone, config.currency, config.business_day_start) == ("Asia/Shanghai", "CNY", time(0))
     assert (config.listener.address, config.listener.port) == ("127.0.0.1", 8640)
     assert (config.heartbeat_interval_s, config.epoch.max_age_s, config.hq.topic_root) == (60, 3600, "se")
-    assert config.hq.addresses == (("mqtt.example.com", 8883), ("2001:db8::1", 443))
+    assert [broker_address(url) for url in config.hq.brokers] == [
+        ("mqtt.example.com", 8883, None),
+        ("2001:db8::1", 443, None),
+    ]
+    assert [link.name for link in config.hq.every_link] == ["wired"]
     assert config.devices == ()
 
 
@@ -165,7 +170,7 @@ def test_a_wrong_value_is_told_in_plain_words(tmp_path: Path, line: str, said: s
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("mqtt://mqtt.example.com:1883", "must be a mqtts:// address"),
+        ("mqtt://mqtt.example.com:1883", "must be a mqtts:// or wss:// address"),
         ("mqtts://box:hunter2@mqtt.example.com", "must name no user or password"),
         ("mqtts://:8883", "must name a host"),
         ("mqtts://mqtt.example.com:0", "must name a host"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud_sync.uplink.core import Figures
+from cloud_sync.uplink.figures import Figures
 from cloud_sync.wire.heartbeat import Heartbeat, verify
 from edge_agent.buffer.outbox import Waiting
 from edge_agent.pulse import Pulse, Self

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -74,7 +75,7 @@ def drained(bench: Bench) -> dict:
     """Lets everything be cut, and reads it as HQ would."""
     while bench.core.uncut:
         bench.clock.mono += 1
-        bench.step(messages.Tick(True, ROOM))
+        bench.step(messages.Tick(0.05, ROOM))
     return bench.box.read(bench.parcels())
 
 
@@ -167,12 +168,12 @@ def test_an_epoch_ends_and_its_key_is_dropped_once_cut(tmp_path: Path) -> None:
     bench.step(messages.Flush())
     first = bench.core.epoch
     bench.clock.mono += 61
-    bench.step(messages.Tick(False, ROOM))
+    bench.step(messages.Tick(inf, ROOM))
 
     assert bench.core.epoch != first
     while bench.core.uncut:
-        bench.step(messages.Tick(False, ROOM))
-    bench.step(messages.Tick(False, ROOM))
+        bench.step(messages.Tick(inf, ROOM))
+    bench.step(messages.Tick(inf, ROOM))
     assert bench.core.key(1) is None
     assert len(drained(bench)) == 21
 
@@ -183,12 +184,12 @@ def test_a_key_is_dropped_at_its_deadline_cut_or_not(tmp_path: Path) -> None:
     bench.step(accept(some_records(20)))
     bench.step(messages.Flush())
     bench.clock.mono += 61
-    bench.core.step(messages.Tick(False, ROOM), bench.clock.now())  # a new epoch whose effects hang
+    bench.core.step(messages.Tick(inf, ROOM), bench.clock.now())  # a new epoch whose effects hang
     assert bench.core.key(1) is not None
 
     bench.core.step(messages.Committed(), bench.clock.now())
     bench.clock.mono += core.CLOSING_S
-    bench.core.step(messages.Tick(False, ROOM), bench.clock.now())
+    bench.core.step(messages.Tick(inf, ROOM), bench.clock.now())
 
     assert bench.core.key(1) is None
 

@@ -1,0 +1,32 @@
+"""What the link has done, for heartbeats and status."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Figures(NamedTuple):
+    """The link for heartbeats and status.
+
+    up_since: monotonic seconds, None while apart; why: what ended the last session, "" before
+    last_receipt_us: the box's clock at HQ's last receipt; skew_ms: the box's clock minus HQ's then
+    resends: parcels sent again, or in flight when a link broke; forged: envelopes that were not HQ's
+    link: the name of the one in use, or of the one tried; sent, received: bytes of all links since the start
+    carried: bytes of this month where the link in use is metered
+    fault: what is wrong with a link that looks well, "" where nothing is: `no-receipts` where HQ says nothing,
+    `late-receipts` where it does and some parcels wait all the same, `sessions-break` where they end as soon as
+    something is sent
+    """
+
+    up_since: float | None
+    why: str
+    in_flight: int
+    last_receipt_us: int | None
+    skew_ms: int | None
+    resends: int
+    forged: int
+    link: str = ""
+    sent: int = 0
+    received: int = 0
+    carried: int | None = None
+    fault: str = ""
