@@ -22,7 +22,7 @@ from cloud_sync.wire.topics import Address
 from config.store import StoreConfig
 from edge_agent import linking
 from edge_agent.buffer import BufferError
-from edge_agent.buffer.space import Limits
+from edge_agent.buffer_answers import CHECK_S, BufferAnswers, limits_of
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock, boot_id
 from edge_agent.crew import Crew
@@ -39,12 +39,11 @@ from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
-from edge_agent.status import Window
 from edge_agent.ticker import STUCK_S, Loops, Ticker
+from edge_agent.window import Window, line
 
 SESSION = "session"
 LAST_WORDS_S = 5.0
-MIB = 1024 * 1024
 log = logging.getLogger(__name__)
 
 
@@ -79,7 +78,7 @@ class Daemon:
         crew.start(stop)
         loop = self._loop(uplink, pulse)
         sending = self._start("uplink", lambda: loop.run(stop))
-        window = Window(self._config.data_dir, lambda: _plain(pulse))
+        window = Window(self._config.data_dir, {"status": lambda _: [line(_plain(pulse))], **self._answers().all})
         window.start()
         give_back()
         notify("READY=1")
@@ -113,12 +112,25 @@ class Daemon:
     def _recorder(self) -> RecorderThread:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
-        space = config.buffer
-        limits = Limits(space.budget_mb * MIB, space.floor_mb * MIB, space.reserve_mb * MIB)
+        limits = limits_of(config.buffer)
         recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal, limits)
         self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason, opened.gaps)
         return recorder
+
+    def _answers(self) -> BufferAnswers:
+        config = self._config
+        return BufferAnswers(
+            self._desk.ask,
+            config.store,
+            config.box,
+            self._seal.public,
+            limits_of(config.buffer),
+            self._clock,
+            CHECK_S,
+            self._desk.on_cut,
+            lambda: None,
+        )
 
     def _uplink(self) -> Uplink:
         fingerprint = sha256(self._keys.box.public_key().public_bytes_raw()).digest()
