@@ -19,6 +19,7 @@ GROUP = "store_edge.devices"
 BUILT_IN = {
     "axis-count": "devices.axis_count",
     "ble-thermometer": "devices.ble_thermometer",
+    "camera": "devices.camera",
     "csv-drop": "devices.csv_drop",
     "dahua-count": "devices.dahua_count",
     "dlt645": "devices.dlt645",

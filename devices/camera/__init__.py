@@ -1,0 +1,1 @@
+"""Cameras over doors and floors, looked at in the store; no picture leaves it. See README.md."""

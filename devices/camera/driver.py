@@ -1,0 +1,198 @@
+"""A camera: pictures to counts, as they come."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from devices.camera.options import Options
+from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+
+if TYPE_CHECKING:
+    from devices.camera.analysis import Analysis
+    from devices.camera.source import Live, Recording
+
+MAX_RECORDING = 1 << 30  # bytes that `replay` holds in memory
+_MISSING = "OpenCV is not installed; run: pip install 'store-edge[camera]'"
+
+
+def _analysis(options: Options, context: Context) -> Analysis:
+    from devices.camera.analysis import Analysis, doubtful
+
+    if options.mode == "overhead":
+        from devices.camera.overhead import Overhead
+
+        return Analysis(options, Overhead(options.person_px), options.zone or context.timezone)
+    from devices.camera.detector import Detector
+
+    found = Detector(options.model, doubtful(options), cars=options.cars)
+    return Analysis(options, found, options.zone or context.timezone)
+
+
+class RecordingDecoder:
+    """A whole video file; it is read from memory once its end has come."""
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options, self._context = options, context
+        self._memory: int | None = None
+        self._size = 0
+
+    def feed(self, data: bytes, at: datetime) -> Sequence[Item]:  # noqa: ARG002 - a recording has its own time
+        if self._size < MAX_RECORDING:
+            if self._memory is None:
+                self._memory = os.memfd_create("recording")
+            os.write(self._memory, data)
+        self._size += len(data)
+        return ()
+
+    def end(self, at: datetime) -> Sequence[Item]:
+        """The records of the recording, as if it had ended at this moment."""
+        memory, self._memory, size, self._size = self._memory, None, self._size, 0
+        if memory is None:
+            return ()
+        try:
+            return self._read(memory, at, size)
+        finally:
+            os.close(memory)
+
+    def _read(self, memory: int, at: datetime, size: int) -> list[Item]:
+        if size > MAX_RECORDING:
+            return [Rejected(f"a recording of {size} bytes; at most {MAX_RECORDING} are read", b"", at)]
+        try:
+            player = Player(f"/proc/self/fd/{memory}", self._options, self._context, datetime.min.replace(tzinfo=UTC))
+        except DeviceOffline as fault:
+            return [Rejected(str(fault).replace(f"/proc/self/fd/{memory}", "this"), os.pread(memory, 256, 0), at)]
+        items = [item for batch in iter(player.next, None) for item in batch]
+        player.close()
+        return [_later(item, at - player.ended) for item in items]
+
+
+def _later(item: Item, by: timedelta) -> Item:
+    from msgspec.structs import replace
+
+    moved = {name: told + by for name in ("from_", "to") if isinstance(told := _said(item, name), datetime)}
+    if isinstance(item, Reading) and moved:
+        return replace(item, at=item.at + by, data=replace(item.data, **moved))
+    return replace(item, at=item.at + by)
+
+
+def _said(item: Item, name: str) -> object:
+    return getattr(item.data, name, None) if isinstance(item, Reading) else None
+
+
+class Player:
+    """A recording from its first picture to its last. start: when its first picture was taken"""
+
+    def __init__(self, path: str, options: Options, context: Context, start: datetime) -> None:
+        try:
+            from devices.camera.source import Recording
+        except ImportError:
+            raise DeviceOffline(_MISSING) from None
+        self._recording: Recording = Recording(path, options)
+        self._analysis = _analysis(options, context)
+        self._start = start
+        self._over = False
+
+    def next(self) -> list[Item] | None:
+        """What the next picture completes; None after the last."""
+        if self._over:
+            return None
+        frame = self._recording.next()
+        if frame is None:
+            self._over = True
+            return self._analysis.end(self._recording.seconds)
+        return self._analysis.look(frame.picture, frame.at, self._start)
+
+    @property
+    def ended(self) -> datetime:
+        """When its last picture was over, as far as it was read."""
+        return self._start + timedelta(seconds=self._recording.seconds)
+
+    def close(self) -> None:
+        self._recording.close()
+
+
+class RecordingDriver:
+    """A video file in place of a camera, played once and as fast as it can be looked at."""
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options, self._context = options, context
+        self._player: Player | None = None
+        self._played = False
+
+    def open(self) -> None:
+        if not self._played:
+            self._player = Player(self._options.source, self._options, self._context, datetime.now(UTC))
+
+    def read(self, timeout_s: float) -> Taken:
+        until = time.monotonic() + timeout_s
+        while self._player and time.monotonic() < until:
+            items = self._player.next()
+            if items is None:
+                self._played = True
+                self.close()
+            elif items:
+                return Taken(items)
+        time.sleep(max(0.0, until - time.monotonic()))
+        return Taken()
+
+    def close(self) -> None:
+        if self._player:
+            self._player.close()
+        self._player = None
+
+
+class LiveDriver:
+    """A stream or a video device, looked at for as long as it brings pictures."""
+
+    def __init__(self, options: Options, context: Context) -> None:
+        self._options, self._context = options, context
+        self._analysis: Analysis | None = None
+        self._live: Live | None = None
+        self._start = datetime.min
+        self._lost: DeviceOffline | None = None
+
+    def open(self) -> None:
+        try:
+            from devices.camera.source import Live
+        except ImportError:
+            raise DeviceOffline(_MISSING) from None
+        self._lost = None
+        self._analysis = self._analysis or _analysis(self._options, self._context)
+        self._live = Live(self._options)
+        self._start = datetime.now(UTC)
+
+    def read(self, timeout_s: float) -> Taken:
+        """Records as they come about; what a lost stream leaves is handed over before it is told to be offline."""
+        if self._lost:
+            raise self._lost
+        assert self._live
+        assert self._analysis
+        until = time.monotonic() + timeout_s
+        while time.monotonic() < until:
+            try:
+                frame = self._live.next()
+            except DeviceOffline as lost:
+                self._lost = lost
+                return Taken(self._analysis.lost(datetime.now(UTC)))
+            if items := self._analysis.look(frame.picture, frame.at, self._start):
+                return Taken(items)
+        return Taken()
+
+    def close(self) -> None:
+        if self._live:
+            self._live.close()
+        self._live = None
+
+
+def decoder(options: Options, context: Context) -> RecordingDecoder:
+    return RecordingDecoder(options, context)
+
+
+def device(options: Options, context: Context) -> Driver:
+    if options.source.startswith("rtsp") or options.source.startswith("/dev/"):
+        return LiveDriver(options, context)
+    return RecordingDriver(options, context)

@@ -1,0 +1,134 @@
+"""Whether a camera shows what it should, from small grey pictures.
+
+black: hardly any light. covered: light without detail, in most of the picture. defocused: far less fine detail than
+this camera usually shows. moved: other edges than its usual picture has. frozen: the very same picture again and again.
+A state must last before it is told; the usual picture is learnt while all is well, and never from a faulty one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.camera.boxes import Picture
+
+State = Literal["ok", "black", "covered", "defocused", "moved", "frozen", "offline"]
+Grey = NDArray[np.uint8]
+Edges = NDArray[np.float32]
+
+LOOK_S = 0.5  # between two looks
+_SIZE = (320, 240)
+_TILES = (4, 4)
+_DARK = 20.0  # mean of a black picture
+_FLAT = 10.0  # standard deviation without detail, where there is usually twice as much
+_BLANK = 4.0  # standard deviation without detail anywhere
+_COVERED = 0.6  # of the tiles that had detail and have none
+_BLUR = 0.15  # of the usual fine detail
+_OTHER = 0.3  # correlation of edges below which it is another view
+_LEARN = 20  # looks before defocused and moved can be told
+_RATE = 0.05  # of a look that goes into the usual picture
+
+
+class _Look(NamedTuple):
+    mean: float
+    deviation: float
+    flat: NDArray[np.bool_]
+    fine: float
+    edges: Edges
+
+
+class Health:
+    """Pictures in, a state when it changes. state: what was told last, None before the first"""
+
+    def __init__(self, lasting_s: float, frozen_s: float) -> None:
+        self._lasting_s, self._frozen_s = lasting_s, frozen_s
+        self.state: State | None = None
+        self._seen: State = "ok"
+        self._since: float | None = None
+        self._looked = float("-inf")
+        self._looks = 0
+        self._last: Grey | None = None
+        self._changed = 0.0
+        self._fine = self._deviation = 0.0
+        self._flat: NDArray[np.float64] | None = None
+        self._edges: Edges | None = None
+
+    def look(self, picture: Picture, at: float) -> State | None:
+        """The state, where it is another than was told. at: seconds of the stream"""
+        if at - self._looked < LOOK_S:
+            return None
+        self._looked = at
+        grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), _SIZE, interpolation=cv2.INTER_AREA)
+        return self._lasting(self._state(np.asarray(grey, np.uint8), at), at)
+
+    def lost(self) -> State | None:
+        """The stream is gone."""
+        self._seen, self._since, self._last = "offline", None, None
+        return self._told("offline")
+
+    def _lasting(self, seen: State, at: float) -> State | None:
+        if seen != self._seen or self._since is None:
+            self._seen, self._since = seen, at
+        waits = 0.0 if seen == "frozen" else min(1.0, self._lasting_s) if self.state is None else self._lasting_s
+        return self._told(seen) if at - self._since >= waits else None
+
+    def _told(self, state: State) -> State | None:
+        if state == self.state:
+            return None
+        self.state = state
+        return state
+
+    def _state(self, grey: Grey, at: float) -> State:
+        if self._last is None or not np.array_equal(grey, self._last):
+            self._changed = at
+        self._last = grey
+        look = _measured(grey)
+        if look.mean < _DARK and look.deviation < _FLAT:
+            return "black"
+        if at - self._changed >= self._frozen_s:
+            return "frozen"
+        if look.deviation < _BLANK or self._covered(look):
+            return "covered"
+        if self._looks >= _LEARN and look.fine < _BLUR * self._fine:
+            return "defocused"
+        if self._looks >= _LEARN and self._likeness(look) < _OTHER:
+            return "moved"
+        self._learn(look)
+        return "ok"
+
+    def _covered(self, look: _Look) -> bool:
+        if self._flat is None or self._looks < _LEARN:
+            return False
+        if look.deviation < min(_FLAT, self._deviation / 2):
+            return True
+        detailed = self._flat < 0.5
+        return bool(detailed.sum() >= 4 and look.flat[detailed].mean() >= _COVERED)
+
+    def _likeness(self, look: _Look) -> float:
+        assert self._edges is not None
+        usual, now = self._edges - self._edges.mean(), look.edges - look.edges.mean()
+        scale = float(np.sqrt((usual * usual).sum() * (now * now).sum()))
+        return float((usual * now).sum()) / scale if scale > 0 else 1.0
+
+    def _learn(self, look: _Look) -> None:
+        self._looks += 1
+        rate = max(_RATE, 1 / self._looks)
+        self._fine += rate * (look.fine - self._fine)
+        self._deviation += rate * (look.deviation - self._deviation)
+        flat = look.flat.astype(np.float64)
+        self._flat = flat if self._flat is None else self._flat + rate * (flat - self._flat)
+        self._edges = look.edges if self._edges is None else self._edges + np.float32(rate) * (look.edges - self._edges)
+
+
+def _measured(grey: Grey) -> _Look:
+    smooth = cv2.GaussianBlur(grey, (5, 5), 0)
+    across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    edges = cv2.resize(cv2.magnitude(across, down), (80, 60), interpolation=cv2.INTER_AREA)
+    rows, columns = _TILES
+    tiles = grey.reshape(rows, _SIZE[1] // rows, columns, _SIZE[0] // columns)
+    flat = tiles.std(axis=(1, 3)) < _FLAT / 2
+    fine = float(cv2.Laplacian(grey, cv2.CV_32F).var())
+    return _Look(float(grey.mean()), float(grey.std()), flat, fine, np.asarray(edges, np.float32))

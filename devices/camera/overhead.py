@@ -1,0 +1,83 @@
+"""People from straight above, by what differs from the empty floor.
+
+Pictures are made small; K-nearest-neighbours background subtraction (Zivkovic and van der Heijden, 2006) marks what is
+not floor, shadows apart; stretches of the size of a person are people, larger ones are several. What a person's size is
+is learnt from the stretches that are seen alone, unless it is set.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from devices.camera.boxes import Box, Picture
+
+WIDTH = 320
+_HISTORY = 1000  # pictures that make the floor: somebody who waits for minutes becomes part of it
+_WARM = 15  # pictures after which somebody who stands still does not soon become floor
+_UNLIKE = 400.0  # squared distance from which a pixel is not floor
+_EVEN, _BRIGHTEST = 128.0, 4.0  # every picture is made as bright: dusk and lamps are no people
+_FOREGROUND = 200  # shadows are marked 127
+_LEAST = 0.0015  # of the picture that a person covers at least, where its size is not known
+_SCORE = 0.5  # enough to begin a track, not to be sure at once
+_PART = 0.35  # of a person's size that is somebody
+_MANY = 1.7  # persons' sizes from which a stretch is several
+
+
+class Overhead:
+    """Boxes of who is below. person: pixels of the source that a person covers; None where it is learnt"""
+
+    def __init__(self, person: float | None) -> None:
+        self._floor = cv2.createBackgroundSubtractorKNN(_HISTORY, _UNLIKE, detectShadows=True)
+        self._person = person
+        self._pictures = 0
+        self._sizes: deque[float] = deque(maxlen=200)
+
+    def find(self, picture: Picture) -> list[Box]:
+        """What stands on the floor, in pixels of the source."""
+        scale = min(1.0, WIDTH / picture.shape[1])
+        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        brightness = max(1.0, float(np.median(small[::4, ::4])))
+        even = cv2.convertScaleAbs(small, alpha=min(_BRIGHTEST, _EVEN / brightness))
+        self._pictures += 1
+        rate = 1 / (self._pictures if self._pictures <= _WARM else _HISTORY)
+        mask = self._floor.apply(cv2.GaussianBlur(even, (3, 3), 0), learningRate=rate)
+        marked = np.asarray(mask >= _FOREGROUND, np.uint8)
+        if marked.mean() > 0.7:
+            return []  # the light changed
+        marked = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        marked = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+        return [box for stretch in _stretches(marked) for box in self._people(stretch, scale, marked.size)]
+
+    def _people(self, stretch: NDArray[np.int32], scale: float, pixels: int) -> list[Box]:
+        area = float(len(stretch))
+        person = self._person * scale**2 if self._person else median(self._sizes) if len(self._sizes) > 20 else None
+        if area < (_PART * person if person else _LEAST * pixels):
+            return []
+        if person is None or area < _MANY * person:
+            self._sizes.append(area)
+            return [_box(stretch, scale)]
+        return [_box(part, scale) for part in _parts(stretch, round(area / person))]
+
+
+def _stretches(marked: NDArray[np.uint8]) -> list[NDArray[np.int32]]:
+    """(y, x) of each connected stretch's pixels."""
+    count, labels = cv2.connectedComponents(marked)
+    return [np.argwhere(labels == number).astype(np.int32) for number in range(1, count)]
+
+
+def _parts(stretch: NDArray[np.int32], count: int) -> list[NDArray[np.int32]]:
+    """The stretch as so many compact ones."""
+    cv2.setRNGSeed(1)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
+    _, labels, _ = cv2.kmeans(stretch.astype(np.float32), count, None, criteria, 3, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
+    return [stretch[labels.ravel() == number] for number in range(count)]
+
+
+def _box(stretch: NDArray[np.int32], scale: float) -> Box:
+    (top, left), (bottom, right) = stretch.min(axis=0), stretch.max(axis=0) + 1
+    return Box(left / scale, top / scale, right / scale, bottom / scale, _SCORE)

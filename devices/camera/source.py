@@ -1,0 +1,137 @@
+"""Pictures from a stream, a video device or a file.
+
+A recording is never skipped: every picture of it is decoded, and each n-th is looked at. Of a live stream that comes
+faster than it is looked at, pictures are thrown away undecoded until the latest is at hand. Where a source tells no
+time, its pictures are taken to be evenly spaced (recordings) or timed as they come (live).
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+
+from devices.camera.boxes import Picture
+from devices.camera.options import Options
+from devices.driver import DeviceOffline
+
+BEHIND_S = 0.5  # a live picture older than that is thrown away
+_USUAL_FPS = 10.0
+_RATES = {"detector": 5.0, "overhead": 10.0}
+
+cv2.setNumThreads(1)  # the tills' machine has other work
+
+
+class Frame(NamedTuple):
+    """A picture, and the seconds of the stream at which it was taken."""
+
+    picture: Picture
+    at: float
+
+
+class Recording:
+    """Each n-th picture of a file."""
+
+    def __init__(self, path: str, options: Options) -> None:
+        self._capture = cv2.VideoCapture(path)
+        if not self._capture.isOpened():
+            raise DeviceOffline(f"{path} is no video that can be read")
+        told = self._capture.get(cv2.CAP_PROP_FPS)
+        self._fps = told if 0.1 <= told <= 240 else _USUAL_FPS
+        self._every = stride(self._fps, options)
+        self._number = -1
+
+    def next(self) -> Frame | None:
+        """The next picture to look at; None at the end, whatever the header said of its length."""
+        while self._capture.grab():
+            self._number += 1
+            if self._number % self._every:
+                continue
+            good, picture = self._capture.retrieve()
+            if good:
+                return Frame(np.asarray(picture, np.uint8), self._number / self._fps)
+        return None
+
+    @property
+    def seconds(self) -> float:
+        """Of what was read so far."""
+        return (self._number + 1) / self._fps
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class Live:
+    """A stream or a video device. skipped: pictures thrown away for being late"""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._capture = _opened(options)
+        self._rate = options.analysed_fps or _RATES[options.mode]
+        self._begun = time.monotonic()
+        self._looked = float("-inf")
+        self._read_s = 0.0
+        self.skipped = 0
+
+    def next(self) -> Frame:
+        """The next picture to look at; `DeviceOffline` when none comes."""
+        while True:
+            asked = time.monotonic()
+            if not self._capture.grab():
+                raise DeviceOffline(f"{place(self._options)} brings no picture")
+            now = time.monotonic()
+            waited, at = now - asked, now - self._begun
+            if at - self._looked < 0.9 / self._rate:
+                continue
+            if waited < 0.002 and at - self._looked > BEHIND_S and self.skipped < 1_000_000_000:
+                self.skipped += 1
+                self._looked = max(self._looked, at - BEHIND_S)
+                continue
+            self._looked = at
+            good, picture = self._capture.retrieve()
+            if good and picture is not None:
+                return Frame(np.asarray(picture, np.uint8), at)
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+def stride(fps: float, options: Options) -> int:
+    """Which n-th picture of a source is looked at."""
+    return max(1, int(fps // (options.analysed_fps or _RATES[options.mode])))
+
+
+def is_recording(source: str) -> bool:
+    return not source.startswith("rtsp") and not source.startswith("/dev/")
+
+
+def place(options: Options) -> str:
+    """The source as people may see it."""
+    return options.source
+
+
+def _opened(options: Options) -> cv2.VideoCapture:
+    timeout = int(options.timeout_s * 1000)
+    if options.source.startswith("rtsp"):
+        limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout]
+        capture = cv2.VideoCapture(_address(options), cv2.CAP_FFMPEG, limits)
+    else:
+        capture = cv2.VideoCapture(options.source, cv2.CAP_V4L2)
+    if not capture.isOpened():
+        raise DeviceOffline(f"{place(options)} does not open; check its address, user and password, or its cable")
+    return capture
+
+
+def _address(options: Options) -> str:
+    if options.password_file is None:
+        return options.source
+    try:
+        password = Path(options.password_file).read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        raise DeviceOffline(f"{options.password_file} holds no password") from None
+    scheme, _, rest = options.source.partition("://")
+    return f"{scheme}://{quote(options.user, safe='')}:{quote(password, safe='')}@{rest}"
