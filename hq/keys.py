@@ -8,6 +8,7 @@ keys/operations.key .cert   signs commands and configuration
 keys/seal-ID.key        opens epoch keys; one file a sealing key, retired ones too
 keys/seal.pub           the sealing key that boxes seal to now
 keys/escrow.pub         to which they seal as well
+keys/root-NUMBER.link   every succession of the root so far (`cloud_sync.wire.succession`)
 keys/pseudonym.key      32 random bytes, by which all boxes make the same pseudonyms
 """
 
@@ -21,9 +22,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cloud_sync.seal.hpke import OpeningKey, RecipientKey
-from cloud_sync.wire import certificate
+from cloud_sync.wire import certificate, succession
 from cloud_sync.wire.certificate import Usage
 from cloud_sync.wire.downlink import Signer
+from cloud_sync.wire.succession import Link
 from hq.data import Data, DataError, private_directory, write_private
 
 PSEUDONYM_BYTES = 32
@@ -44,6 +46,7 @@ class Keyring:
     opening: dict[bytes, OpeningKey]
     sealing: RecipientKey
     escrow: RecipientKey
+    links: tuple[Link, ...]
 
 
 def ensure(data: Data) -> None:
@@ -75,7 +78,14 @@ def load(data: Data) -> Keyring:
         opening={key.public.key_id: key for key in opening},
         sealing=RecipientKey.load(data.keys / "seal.pub"),
         escrow=RecipientKey.load(data.keys / "escrow.pub"),
+        links=links(data),
     )
+
+
+def links(data: Data) -> tuple[Link, ...]:
+    """Every succession of the root, by number. Raises WireError."""
+    found = (succession.parse(path.read_bytes()) for path in data.keys.glob("root-*.link"))
+    return tuple(sorted(found, key=lambda link: link.number))
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:

@@ -11,7 +11,7 @@ from hq.warehouse.explained import Kind
 from hq.warehouse.spans import Span
 from records import ClockQuality, Lane
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Epoch(NamedTuple):
@@ -65,7 +65,7 @@ class Standing(NamedTuple):
 def moment(us: int, instead: datetime) -> datetime:
     """A time that a box told, `instead` where no calendar has it."""
     try:
-        return _EPOCH + timedelta(microseconds=us)
+        return EPOCH + timedelta(microseconds=us)
     except OverflowError:
         return instead
 
