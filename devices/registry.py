@@ -40,6 +40,7 @@ BUILT_IN = {
     "scanner-serial": "devices.scanner_serial",
     "w1-thermometer": "devices.w1_thermometer",
     "xovis-count": "devices.xovis_count",
+    "zkteco": "devices.zkteco",
 }
 
 
