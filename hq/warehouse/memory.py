@@ -172,7 +172,9 @@ class MemoryWarehouse:
 
     def _note_beat(self, name: BoxName, beat: Heartbeat, received: datetime) -> None:
         known = self.epochs.get(beat.epoch)
-        if known and known.header.identity.stream == beat.stream and tuple(known.sender[:2]) == name:
+        if not known:
+            pass  # see `hq.warehouse.streams.note_beat`
+        elif known.header.identity.stream == beat.stream and tuple(known.sender[:2]) == name:
             heard = self._epoch_heard.get(beat.epoch, (0,) * len(LaneNumber))
             self._epoch_heard[beat.epoch] = tuple(map(max, heard, accepted(beat)))
         if vouched := mark(beat, received):

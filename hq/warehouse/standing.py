@@ -71,10 +71,12 @@ def moment(us: int, instead: datetime) -> datetime:
 
 
 def mark(beat: Heartbeat, received: datetime) -> Mark | None:
-    """What a heartbeat vouches for; None where the box's clock is unknown. Its time is never after its receipt."""
-    if beat.clock == ClockQuality.UNKNOWN:
+    """What a heartbeat vouches for; None where the box's clock is unknown, or was not yet held against HQ's: the time
+    of its receipt would be too late for what was accepted on its way. Its time is never after its receipt.
+    """
+    if beat.clock == ClockQuality.UNKNOWN or beat.skew_ms is None:
         return None
-    at = moment(beat.at_us, received) - timedelta(milliseconds=beat.skew_ms or 0)
+    at = moment(beat.at_us, received) - timedelta(milliseconds=beat.skew_ms)
     return Mark(beat.stream, min(at, received).astimezone(UTC), accepted(beat))
 
 
