@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -106,6 +107,24 @@ def test_everything_is_stored_once_over_a_shared_subscription(
     assert len(shares) >= 3, "both workers had a share, and the second again on its new connection"
 
 
+class Intruder(Client):
+    """A box that writes where it may not: this Mosquitto ends its session for that."""
+
+    def __init__(self, broker: Mosquitto, files: Files) -> None:
+        super().__init__("intruder", files.ca, files)
+        assert self.connect(broker.port)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        with suppress(RuntimeError):
+            super().publish(topic, payload)
+
+
 def test_a_box_writes_and_reads_below_its_own_name_alone(broker: Mosquitto) -> None:
     """Under another store's topic nothing arrives, nothing is heard, and a foreign subscription hears nobody."""
     worker = Files(broker.tls / "ca.crt", broker.tls / "hq.crt", broker.tls / "hq.key")
@@ -116,8 +135,10 @@ def test_a_box_writes_and_reads_below_its_own_name_alone(broker: Mosquitto) -> N
     other.subscribe("se/s2/box-1/down")
     other.subscribe("se/s1/box-1/down")
     other.subscribe("se/#")
-    for topic in ("se/s1/box-1/up/batch", "se/s1/box-1/down", "se/s2/box-1/down", "se/s2/box-1/up/batch"):
-        other.publish(topic, b"by other")
+    for topic in ("se/s1/box-1/up/batch", "se/s1/box-1/down", "se/s2/box-1/down"):
+        with Intruder(broker, users["other"]) as intruder:
+            intruder.publish(topic, b"by an intruder")
+    other.publish("se/s2/box-1/up/batch", b"by other")
     one.publish("se/s1/box-1/up/batch", b"by one")
     hq.publish("se/s1/box-1/down", b"to one")
     hq.publish("se/s2/box-1/down", b"to other")
