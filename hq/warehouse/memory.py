@@ -172,13 +172,11 @@ class MemoryWarehouse:
 
     def _note_beat(self, name: BoxName, beat: Heartbeat, received: datetime) -> None:
         known = self.epochs.get(beat.epoch)
-        if not known:
-            pass  # see `hq.warehouse.streams.note_beat`
-        elif known.header.identity.stream == beat.stream and tuple(known.sender[:2]) == name:
+        if known and known.header.identity.stream == beat.stream and tuple(known.sender[:2]) == name:
             heard = self._epoch_heard.get(beat.epoch, (0,) * len(LaneNumber))
             self._epoch_heard[beat.epoch] = tuple(map(max, heard, accepted(beat)))
-        if vouched := mark(beat, received):
-            self.marks[name] = sorted({*self.marks.get(name, ()), vouched}, key=lambda one: one.at)
+            if vouched := mark(beat, received):
+                self.marks[name] = sorted({*self.marks.get(name, ()), vouched}, key=lambda one: one.at)
         before = self.runs.get(name, [])
         self.runs[name] = follow(before, beat)
         if rule := noticed(before, self.runs[name]):
