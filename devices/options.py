@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -104,6 +105,10 @@ class PushOptions(Options):
         None,
         description="file whose first line it must post to: /push/<id>/<line>; for what can only be told an address",
     )
+
+    def takes(self, path: str, query: Mapping[str, str]) -> bool:  # noqa: ARG002 - of those that override it
+        """Whether a push to an address that a protocol fixes, outside of /push/<id>, is this device's."""
+        return False
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:

@@ -41,6 +41,7 @@ BUILT_IN = {
     "w1-thermometer": "devices.w1_thermometer",
     "xovis-count": "devices.xovis_count",
     "zkteco": "devices.zkteco",
+    "zkteco-push": "devices.zkteco_push",
 }
 
 

@@ -105,6 +105,13 @@ class Listener(ThreadingHTTPServer):
                 self._open[host] -= 1
                 self._open += Counter()  # forgets who has none
 
+    def addressed(self, path: str, query: Mapping[str, str]) -> tuple[str, str]:
+        """Whose push it is, by its id, and the word behind that; an id that nobody has where it is nobody's."""
+        if path.startswith(PREFIX):
+            id_, _, word = path.removeprefix(PREFIX).partition("/")
+            return id_, word
+        return next((id_ for id_, device in self.pushing.items() if device.options.takes(path, query)), ""), ""
+
     def hold(self, size: int) -> bool:
         """Whether there is room for a body of `size` bytes; a negative one gives room back."""
         with self._lock:
@@ -152,9 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _push(self) -> None:
         url = urlsplit(self.path)
-        id_, _, word = url.path.removeprefix(PREFIX).partition("/")
+        query = dict(parse_qsl(url.query))
+        id_, word = self.server.addressed(url.path, query)
         device = self.server.pushing.get(id_)
-        if device is None or not url.path.startswith(PREFIX):
+        if device is None:
             return self._refuse(HTTPStatus.NOT_FOUND, "no device pushes here; post to /push/<device id>")
         headers = {name.lower(): value for name, value in self.headers.items()}
         if refused := refusal(device.options, self.host, word, headers):
@@ -169,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = self._body(room)
             if body is not None:
                 path = url.path.removesuffix(f"/{word}") if device.options.token_file else url.path
-                self._take(device, Request(self.command, path, dict(parse_qsl(url.query)), headers, body))
+                self._take(device, Request(self.command, path, query, headers, body))
         finally:
             self.server.hold(-room)
 
