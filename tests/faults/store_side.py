@@ -127,4 +127,4 @@ def taken_out(folder: Path, box: TestBox) -> list[Record]:
         lane, seq = lane_seq(id_)
         parcels.append(Parcel(b"", Up.BATCH, pack_rows(lane, epochs[epoch], seq, [Row(*row)])))
     buffer.close()
-    return list(box.read(parcels).values())
+    return list(box.read_streams(parcels).values())
