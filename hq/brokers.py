@@ -21,7 +21,7 @@ from nats.js.errors import Error as StreamError
 from cloud_sync.ingest.judge import Message
 from hq.pull import Puller
 from hq.shared_subscription import MqttSource
-from hq.stream import ensure_stream, worker_tls
+from hq.stream import ensure_stream, take_again, worker_tls
 
 AWAY = (nats.errors.Error, StreamError, OSError)  # what a source raises once its broker is away
 log = logging.getLogger(__name__)
@@ -43,14 +43,18 @@ class Source(Protocol):
     async def give_back(self, tokens: Iterable[object], delay_s: float) -> None:
         """They come again after the delay, here or elsewhere."""
 
+    async def take_again(self) -> None:
+        """Everything that the broker still holds comes once more: a restored ledger may lack it."""
+
     async def close(self) -> None: ...
 
 
 class NatsSource:
     """The stream's durable consumer, which all workers share."""
 
-    def __init__(self, connection: Client) -> None:
+    def __init__(self, connection: Client, root: str) -> None:
         self._connection = connection
+        self._root = root
         self._puller = Puller(connection)
 
     @property
@@ -71,6 +75,10 @@ class NatsSource:
         for token in tokens:
             await _message(token).nak(delay=delay_s)
 
+    async def take_again(self) -> None:
+        await take_again(self._connection.jetstream(), self._root)
+        self._puller = Puller(self._connection)
+
     async def close(self) -> None:
         with suppress(nats.errors.Error, OSError):
             await self._connection.close()
@@ -89,7 +97,7 @@ async def connect(url: str, tls: Path, root: str) -> Source:
         reconnect_time_wait=0.1,
         error_cb=_heard,
     )
-    source = NatsSource(connection)
+    source = NatsSource(connection, root)
     try:
         await ensure_stream(connection.jetstream(), root)
     except AWAY:

@@ -35,13 +35,19 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """url, tls: of the broker; root: of the topics; dsn: of a migrated database; generation: of this headquarters."""
+    """url, tls: of the broker; root: of the topics; dsn: of a migrated database; generation: of this headquarters.
 
-    def __init__(self, url: str, tls: Path, root: str, keyring: keys.Keyring, dsn: str, generation: int) -> None:
+    replay: a file that is there while the broker's stream shall be taken from its beginning
+    """
+
+    def __init__(
+        self, url: str, tls: Path, root: str, keyring: keys.Keyring, dsn: str, generation: int, replay: Path
+    ) -> None:
         self._url = url
         self._tls = tls
         self._root = root
         self._keyring = keyring
+        self._replay = replay
         self._warehouse = PostgresWarehouse(dsn)
         self._clerk = Clerk(dsn, keyring, generation)
         self._clerk_away = False
@@ -68,6 +74,10 @@ class Worker:
         source = await connect(self._url, self._tls, self._root)
         log.info("event=broker-connected")
         try:
+            if self._replay.exists():
+                await source.take_again()
+                self._replay.unlink(missing_ok=True)
+                log.info("event=stream-taken-again")
             await self._serve(source)
         finally:
             await source.close()
@@ -146,7 +156,7 @@ def main(data: Path, mqtt: str | None) -> int:
     url, dsn = mqtt or headquarters.broker(place).url, headquarters.database(place).dsn()
 
     async def work() -> None:
-        worker = Worker(url, place.tls, settings.topic_root, keyring, dsn, settings.generation)
+        worker = Worker(url, place.tls, settings.topic_root, keyring, dsn, settings.generation, place.replay_file)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stopping.set)
         await worker.run()

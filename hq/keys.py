@@ -1,6 +1,7 @@
 """HQ's keyring: what signs, what opens, and what boxes pin.
 
-offline/root.key        Ed25519 (PEM): certifies signing keys; only a new signing key needs it
+offline/root.key        Ed25519 (PEM): certifies signing keys; only a change of keys needs it (`hq.rotation`)
+offline/root-N.key      the N-th root after it, in its place
 offline/escrow.key      opens every epoch key, for the day the sealing key is lost
 keys/root.pub           what boxes pin
 keys/receipt.key .cert  signs receipts, holds, refusals, pace, re-sends (`cloud_sync.wire.certificate`)
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from cloud_sync.seal.hpke import OpeningKey, RecipientKey
 from cloud_sync.wire import certificate, succession
-from cloud_sync.wire.certificate import Usage
+from cloud_sync.wire.certificate import KeyCertificate, Usage
 from cloud_sync.wire.downlink import Signer
 from cloud_sync.wire.succession import Link
 from hq.data import Data, DataError, private_directory, write_private
@@ -61,8 +62,8 @@ def ensure(data: Data) -> None:
         _make_sealing(data)
     if not (data.keys / "escrow.pub").exists():
         escrow = OpeningKey.generate()
-        _save(escrow, data.offline / "escrow.key")
-        _save(escrow.public, data.keys / "escrow.pub")
+        save(escrow, data.offline / "escrow.key")
+        save(escrow.public, data.keys / "escrow.pub")
     if not (data.keys / "pseudonym.key").exists():
         write_private(data.keys / "pseudonym.key", os.urandom(PSEUDONYM_BYTES))
 
@@ -80,6 +81,11 @@ def load(data: Data) -> Keyring:
         escrow=RecipientKey.load(data.keys / "escrow.pub"),
         links=links(data),
     )
+
+
+def certificates(data: Data) -> dict[str, KeyCertificate]:
+    """Of every signing key, by name; certified by the present root or, in the middle of a change, by another one."""
+    return {name: certificate.parse((data.keys / f"{name}.cert").read_bytes()) for name in _SIGNERS}
 
 
 def links(data: Data) -> tuple[Link, ...]:
@@ -141,11 +147,12 @@ def _load_signer(data: Data, name: str, root: Ed25519PublicKey) -> Signer:
 
 def _make_sealing(data: Data) -> None:
     key = OpeningKey.generate()
-    _save(key, data.keys / f"seal-{key.public.key_id.hex()}.key")
-    _save(key.public, data.keys / "seal.pub")
+    save(key, data.keys / f"seal-{key.public.key_id.hex()}.key")
+    save(key.public, data.keys / "seal.pub")
 
 
-def _save(key: OpeningKey | RecipientKey, path: Path) -> None:
+def save(key: OpeningKey | RecipientKey, path: Path) -> None:
+    """Writes the key's file, durable and readable by its owner alone."""
     key.save(path)
     write_private(path, path.read_bytes())
 

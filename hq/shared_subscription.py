@@ -112,6 +112,9 @@ class MqttSource:
         due = time.monotonic() + delay_s
         self._back += [(due, _taken(token)) for token in tokens]
 
+    async def take_again(self) -> None:
+        """Nothing: such a broker keeps nothing that was acknowledged; the boxes' grace is all there is."""
+
     async def close(self) -> None:
         self._client.disconnect()
         await asyncio.to_thread(self._client.loop_stop)

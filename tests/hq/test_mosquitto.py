@@ -26,7 +26,7 @@ from tests.cloud_sync.uplink_run import DEADLINE_S, STRAIGHT, running, until
 from tests.hq.mqtt_box import Box as Client
 from tests.hq.warehouse.houses import PostgresHouse
 from tests.mosquitto import Mosquitto, mosquitto, needs_mosquitto
-from tests.services import Files
+from tests.services import NO_REPLAY, Files
 
 pytestmark = needs_mosquitto
 
@@ -90,7 +90,7 @@ def test_everything_is_stored_once_over_a_shared_subscription(
     later.all_headers = {box.epoch.epoch: held[0]}
 
     def make() -> Worker:
-        return Worker(broker.url, broker.tls, "se", keyring, database, 1)
+        return Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)
 
     with caplog.at_level("INFO"), working(make):
         with working(make), running([straight(broker)], files, outbox_of(box, held[:31]), pin, address) as up:
@@ -168,7 +168,7 @@ def test_the_road_leads_over_a_websocket_too(broker: Mosquitto, database: str, k
     outbox = outbox_of(box, parcels(box, 10))
     broker_there = Broker("127.0.0.1", broker.websocket_port, "/mqtt", STRAIGHT)
     with (
-        working(lambda: Worker(broker.url, broker.tls, "se", keyring, database, 1)),
+        working(lambda: Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)),
         running([broker_there], broker.box(box.store, box.name), outbox, pin, address) as uplink,
     ):
         until(lambda: not outbox.held, "not everything was receipted")
