@@ -191,12 +191,13 @@ class Recorder:
             return [TellToWait(event.ticket)]
         taken = 0
         for record, identity in zip(event.records, event.identities, strict=True):
-            if not self._admission.takes(record):
+            repeated = identity is not None and (identity in event.known or identity in self._pending.identities)
+            if not repeated and not self._admission.takes(record):
                 continue
             taken += 1
+            if repeated:
+                continue
             if identity is not None:
-                if identity in event.known or identity in self._pending.identities:
-                    continue
                 self._pending.identities[identity] = now.wall.date().toordinal()
             self._take(record, now)
         if taken == len(event.records):  # what was refused must be told again, so its cursor stays where it was
