@@ -17,7 +17,7 @@ from cloud_sync.wire import heartbeat as wire
 from cloud_sync.wire.heartbeat import Heartbeat, LaneState, LinkState, Will
 from edge_agent.clock import Clock, Now
 from edge_agent.recorder.epochs import microseconds
-from edge_agent.recorder.shell import Status
+from edge_agent.recorder.status import Status
 from edge_agent.station import Station
 from records import Lane
 
@@ -92,6 +92,7 @@ class Pulse:
             started_us=microseconds(self.me.started.wall),
             quarantined=sum(station.quarantined for station in self.stations),
             last_receipt_us=figures.last_receipt_us,
+            hours_left=status.hours_left,
             link=_link(figures, now),
         )
         return self._filled(said, status) if full else said

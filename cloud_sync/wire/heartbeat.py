@@ -79,6 +79,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     clock: `records.ClockQuality`; skew_ms: box minus HQ by the last receipt
     earlier: streams before this one that are still held
     interval_s: seconds between heartbeats; link: how the box reaches HQ
+    hours_left: until the buffer must let go of something unsent, at the present rate; None where that is unknown
     """
 
     store: str
@@ -104,6 +105,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     last_receipt_us: int | None = None
     earlier: tuple[bytes, ...] = ()
     interval_s: int = 60
+    hours_left: int | None = None
     link: LinkState | None = None
 
 

@@ -21,7 +21,6 @@ from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
 from edge_agent.buffer.again import Range
 from edge_agent.buffer.mirror import Forgotten
-from edge_agent.buffer.outbox import Waiting
 from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
@@ -50,6 +49,7 @@ from edge_agent.recorder.messages import (
 )
 from edge_agent.recorder.mirroring import Mirroring, lent
 from edge_agent.recorder.opening import replace_damaged
+from edge_agent.recorder.status import Status, look
 from records import Lane, Record
 
 GROUP = 256
@@ -81,17 +81,6 @@ class Submission(NamedTuple):
 
 class BufferFull(Exception):
     """There is no room now; the source keeps what it has and comes again."""
-
-
-class Status(NamedTuple):
-    """What the buffer holds, for the heartbeat. accepted, cut: the highest numbers of each lane."""
-
-    stream: bytes
-    epoch: bytes
-    accepted: dict[Lane, int]
-    cut: dict[Lane, int]
-    waiting: dict[Lane, Waiting]
-    bytes: int
 
 
 class _Submitted(NamedTuple):
@@ -229,17 +218,7 @@ class RecorderThread:
 
     def status(self) -> Status:
         """Asked through the desk from another thread."""
-        recorder = self._recorder
-        return self._desk.ask(
-            lambda buffer: Status(
-                recorder.identity.stream,
-                recorder.epoch,
-                dict(recorder.accepted),
-                {lane: recorder.cut[lane] - 1 for lane in Lane},
-                {lane: buffer.outbox.waiting(lane) for lane in Lane},
-                buffer.space.on_disk(),
-            )
-        )
+        return self._desk.ask(lambda buffer: look(self._recorder, buffer, self._limits, self._clock.now()))
 
     def _turn(self) -> None:
         """Takes what is at hand, commits it as one group, looks what is due."""

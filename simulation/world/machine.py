@@ -28,7 +28,7 @@ from edge_agent.recorder.core import CLOSING_S, Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
 from edge_agent.recorder.messages import CutDone, Remember
 from edge_agent.recorder.opening import open_buffer
-from edge_agent.recorder.shell import Status, Submission
+from edge_agent.recorder.shell import Submission
 from records import ClockQuality
 from simulation.world.agenda import BEGIN, Deed
 from simulation.world.books import Accepted, Shelf
@@ -100,7 +100,7 @@ class WorldObedience(Obedience):
 class WorldPulse(Pulse):
     """Heartbeats without what only this computer's own disk and memory could say."""
 
-    def _filled(self, said: Heartbeat, status: Status) -> Heartbeat:  # noqa: ARG002
+    def _filled(self, said: Heartbeat, status: object) -> Heartbeat:  # noqa: ARG002
         return said
 
 

@@ -12,14 +12,14 @@ from cloud_sync.wire.heartbeat import Heartbeat, verify
 from edge_agent.buffer.outbox import Waiting
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.epochs import microseconds
-from edge_agent.recorder.shell import Status
+from edge_agent.recorder.status import Status
 from records import Lane
 from tests.edge_agent.boxes import HandClock
 
 
 def make(folder: Path, key: Ed25519PrivateKey, clock: HandClock, figures: Figures) -> Pulse:
     waiting = {lane: Waiting(0, 0, None) for lane in Lane}
-    status = Status(bytes(16), bytes(16), dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), waiting, 0)
+    status = Status(bytes(16), bytes(16), dict.fromkeys(Lane, 0), dict.fromkeys(Lane, 0), waiting, 0, None)
     me = Self("0214", "box-1", bytes(16), key, folder, "hash", 5, clock.now())
     return Pulse(me, clock, [], lambda: status, lambda: figures, session=1)
 
