@@ -42,7 +42,7 @@ class RecipientKey(NamedTuple):
     def key_id(self) -> bytes:
         return sha256(self.raw).digest()[:8]
 
-    def seal(self, secret: bytes, info: bytes) -> bytes:
+    def seal(self, secret: bytes | bytearray, info: bytes) -> bytes:
         """`secret` for this recipient alone, bound to `info`; 1,168 bytes for a 32-byte secret."""
         public = MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(self.raw[:_KEM_PUBLIC]),
