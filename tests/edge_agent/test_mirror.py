@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from edge_agent.buffer import Buffer
-from edge_agent.buffer.mirror import TABLES
+from edge_agent.buffer import Buffer, BufferError
+from edge_agent.buffer.mirror import TABLES, Change, Mirror, Piece
 from edge_agent.buffer.salvage import salvage
 from edge_agent.clock import SystemClock
 from edge_agent.recorder.core import Policy, Recorder
@@ -328,3 +329,53 @@ def _killed(folders: tuple[Path, Path], box: TestBox, made: list[Record]) -> int
         assert said.read() == b"1"
     os.waitpid(child, 0)
     return half
+
+
+class Flaky(Mirror):
+    """A medium that fails at some of its commits, before or after they are there."""
+
+    chance = 0.0
+    failed = 0
+    random = Random(11)
+
+    def follow(self, changes: Iterable[Change]) -> None:
+        self._fail()
+        super().follow(changes)
+        self._fail()
+
+    def put(self, piece: Piece) -> None:
+        self._fail()
+        super().put(piece)
+
+    def take(self, batches: Sequence[Any]) -> None:
+        super().take(batches)
+        self._fail()
+
+    @classmethod
+    def _fail(cls) -> None:
+        if cls.random.random() < cls.chance:
+            cls.failed += 1
+            raise BufferError("the medium says no")
+
+
+def test_a_medium_that_fails_now_and_then_ends_in_step(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever commit of the mirror failed, there or not, it is the same as the buffer in the end."""
+    monkeypatch.setattr("edge_agent.recorder.mirroring.Mirror", Flaky)
+    monkeypatch.setattr("edge_agent.recorder.mirroring._RETRY_S", (0.01,))
+    monkeypatch.setattr("edge_agent.recorder.mirroring.GROUP", 3)
+    monkeypatch.setattr("edge_agent.recorder.mirroring.MOST", 200_000)
+    box, random = TestBox(), Random(12)
+    Flaky.chance, Flaky.failed = 0.1, 0
+    for life in range(3):
+        with running(*folders, box) as agent:
+            for step in range(40):
+                agent.submit(some_records(30, seed=100 * life + step))
+                if random.random() < 0.3:
+                    parcels = agent.desk.parcels(frozenset(), 5)
+                    agent.desk.receipted(tuple(parcel.prefix for parcel in parcels))
+            until(agent.in_step, "the mirror")
+
+    assert Flaky.failed > 10
+    assert content(folders[0] / FILE) == content(folders[1] / MIRROR)
