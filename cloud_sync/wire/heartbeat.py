@@ -137,12 +137,12 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 Presence = Heartbeat | Will
 Body = Heartbeat | Will | Answer
 _SHAPES: dict[int, type[Body]] = {Said.HEARTBEAT: Heartbeat, Said.WILL: Will, Said.ANSWER: Answer}
-_KINDS = {shape: kind for kind, shape in _SHAPES.items()}
+KINDS: dict[type[Body], Said] = {shape: Said(kind) for kind, shape in _SHAPES.items()}
 
 
 def sign(body: Body, key: Ed25519PrivateKey) -> bytes:
     """The message as it goes over the wire."""
-    kind = bytes([_KINDS[type(body)]])
+    kind = bytes([KINDS[type(body)]])
     packed = msgspec.msgpack.encode(body)
     return MAGIC + kind + key.sign(_DOMAIN + kind + packed) + packed
 
