@@ -47,6 +47,10 @@ class BufferSpace(Settings):
     )
     floor_mb: int = Field(default=512, ge=0, le=1_048_576, description="MiB of the disk that are left to others")
     reserve_mb: int = Field(default=16, ge=8, le=1024, description="MiB inside the file kept for vital records alone")
+    mirror: Path | None = Field(
+        default=None,
+        description="folder on a second medium, made by hand, where a copy of the buffer is kept up (docs/buffer.md)",
+    )
 
 
 class StoreConfig(Settings):

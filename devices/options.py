@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,9 +96,25 @@ class MqttOptions(Options):
 
 
 class PushOptions(Options):
-    """A device that posts to the agent's listener under /push/<id>."""
+    """A device that posts to the agent's listener under /push/<id>. It must meet all that is set here."""
 
     allow_from: tuple[str, ...] = Field((), description="addresses that may post; empty: any that reaches the listener")
+    user: str = Field("", description="user as which it must log in, by HTTP's basic authentication")
+    password_file: Path | None = Field(None, description="file whose first line is the user's password")
+    token_file: Path | None = Field(
+        None,
+        description="file whose first line it must post to: /push/<id>/<line>; for what can only be told an address",
+    )
+
+    def takes(self, path: str, query: Mapping[str, str]) -> bool:  # noqa: ARG002 - of those that override it
+        """Whether a push to an address that a protocol fixes, outside of /push/<id>, is this device's."""
+        return False
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if bool(self.user) != (self.password_file is not None):
+            raise ValueError("user and password_file go together")
+        return self
 
 
 def _http_address(url: str) -> str:

@@ -40,7 +40,10 @@ BUILT_IN = {
     "scanner-evdev": "devices.scanner_evdev",
     "scanner-serial": "devices.scanner_serial",
     "w1-thermometer": "devices.w1_thermometer",
+    "wifi-probe": "devices.wifi_probe",
     "xovis-count": "devices.xovis_count",
+    "zkteco": "devices.zkteco",
+    "zkteco-push": "devices.zkteco_push",
 }
 
 

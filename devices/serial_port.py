@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import serial
 
@@ -41,12 +42,13 @@ class SerialPort:
     def open(self) -> None:
         """Opens the port for this program alone, or `DeviceOffline` with what to check."""
         chosen = self._options
+        wired = not _is_simulated(chosen.port)
         try:
             self._port = serial.serial_for_url(
                 chosen.port,
                 baudrate=chosen.baudrate,
-                bytesize=chosen.bytesize,
-                parity=chosen.parity,
+                bytesize=chosen.bytesize if wired else serial.EIGHTBITS,
+                parity=chosen.parity if wired else serial.PARITY_NONE,
                 stopbits=chosen.stopbits,
                 exclusive=True,
             )
@@ -113,6 +115,11 @@ class SerialPort:
         known = _REASONS.get(getattr(error, "errno", None) or 0)
         hint = known or (str(error) if isinstance(error, ValueError) else _GONE)
         return DeviceOffline(f"{self._options.port}: {hint}")
+
+
+def _is_simulated(port: str) -> bool:
+    """A pseudo-terminal has whole bytes and no parity, and refuses to be told otherwise (tcsetattr, EINVAL)."""
+    return str(Path(port).resolve()).startswith("/dev/pts/")
 
 
 def _now() -> datetime:

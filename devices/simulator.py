@@ -23,7 +23,7 @@ class Message(NamedTuple):
 
     way: how it reaches the agent
     body: the protocol's bytes
-    name: file name of a drop, topic of a publication
+    name: file name of a drop, topic of a publication, what follows the address of a push
     content_type: of a push
     """
 
@@ -184,7 +184,7 @@ class PushWay:
 
         headers = {"Content-Type": message.content_type}
         try:
-            answer = self._session.post(self._url, message.body, headers=headers, timeout=10)
+            answer = self._session.post(self._url + message.name, message.body, headers=headers, timeout=10)
         except RequestException:
             return False
         return answer.status_code == HTTPStatus.OK

@@ -75,15 +75,36 @@ class Probes:
 
     def take(self, said: Measured, at: datetime) -> Item:
         """The reading of what was measured at `at`, or why it is none."""
-        entry = self._listed.get((said.probe or "").lower())
-        name = entry.name if entry and entry.name else said.probe
-        if said.humidity_pct is not None and not 0 <= said.humidity_pct <= 100:
-            return Rejected(f"humidity {said.humidity_pct:g} % cannot be true{_of(name)}", said.raw, at)
+        entry, name = self._entry(said)
+        fault = self._fault(said, name)
+        if fault:
+            return Rejected(fault, said.raw, at)
         if said.celsius is None:
             return Reading(TempAmbient(None, name, said.humidity_pct), at, said.clock, said.identity, raw=said.raw)
-        if not (math.isfinite(said.celsius) and self._options.valid_min_c <= said.celsius <= self._options.valid_max_c):
-            return Rejected(f"{said.celsius:g} °C cannot be true{_of(name)}", said.raw, at)
         return self._measured(said, said.celsius, name, entry, at)
+
+    def kept(self, said: Measured, at: datetime) -> Item:
+        """A reading that the device kept and tells late: later ones have been judged, so that it is only plausible."""
+        _, name = self._entry(said)
+        fault = self._fault(said, name)
+        if fault:
+            return Rejected(fault, said.raw, at)
+        data = TempAmbient(said.celsius, name, said.humidity_pct)
+        return Reading(data, at, said.clock, said.identity, raw=said.raw)
+
+    def _entry(self, said: Measured) -> tuple[ProbeOptions | None, str | None]:
+        """What the configuration says of the probe, and its name in records."""
+        entry = self._listed.get((said.probe or "").lower())
+        return entry, entry.name if entry and entry.name else said.probe
+
+    def _fault(self, said: Measured, name: str | None) -> str | None:
+        """Why it cannot be true, None where it can."""
+        if said.humidity_pct is not None and not 0 <= said.humidity_pct <= 100:
+            return f"humidity {said.humidity_pct:g} % cannot be true{_of(name)}"
+        low, high = self._options.valid_min_c, self._options.valid_max_c
+        if said.celsius is not None and not (math.isfinite(said.celsius) and low <= said.celsius <= high):
+            return f"{said.celsius:g} °C cannot be true{_of(name)}"
+        return None
 
     def _measured(
         self, said: Measured, celsius: float, name: str | None, entry: ProbeOptions | None, at: datetime

@@ -135,7 +135,7 @@ def _answers(config: StoreConfig, path: Path) -> Iterator[BufferAnswers]:
             limits_of(config.buffer),
             SystemClock(),
             _FOREVER,
-            lambda: None,
+            buffer.adoption.count,
             lambda: None,
         )
     finally:

@@ -11,7 +11,7 @@ from devices.options import Options, PushOptions
 from devices.registry import driver
 from edge_agent.clock import Clock
 from edge_agent.intake import Intake
-from edge_agent.listener import Listener, Pushing
+from edge_agent.listener import Limits, Listener, Pushing
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from edge_agent.ticker import DEVICE_STUCK_S, Loops
@@ -36,7 +36,7 @@ class Crew:
             else:
                 self._read.append((_driver(device), station))
         address = (config.listener.address, config.listener.port)
-        self._listener = Listener(address, pushing, intake) if pushing else None
+        self._listener = Listener(address, pushing, intake, Limits()) if pushing else None
         self.stations: Sequence[Station] = [
             *(station for _, station in self._read),
             *(push.station for push in pushing.values()),

@@ -30,11 +30,14 @@ from edge_agent.exits import Exit
 from edge_agent.intake import Intake
 from edge_agent.keys import Keys
 from edge_agent.memory import give_back
+from edge_agent.mirror import MirrorStation, told
 from edge_agent.notify import notify
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.epochs import BoxSeal, microseconds
 from edge_agent.recorder.messages import Remember
+from edge_agent.recorder.mirroring import FILE as MIRROR
+from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread
 from edge_agent.silence.watchman import Watchman
@@ -60,7 +63,10 @@ class Daemon:
         self._failed = False
         now, boot = self._clock.now(), boot_id()
         self._seal = BoxSeal(config.store, config.box, boot, keys.box, keys.recipients)
-        self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall)
+        folder = config.buffer.mirror
+        mirror = None if folder is None else folder / MIRROR
+        self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall, mirror)
+        self._desk.mirror = None if folder is None else Mirroring(folder, self._opened.view.transaction)
         self._me = Self(
             config.store, config.box, boot, keys.box, config.data_dir, config_hash, config.heartbeat_interval_s, now
         )
@@ -73,7 +79,8 @@ class Daemon:
         intake = Intake(self._desk, Cleaning(self._keys.pseudonym), self._clock)
         crew = Crew(self._config, intake, lambda id_: self._desk.ask(lambda buffer: buffer.state(id_)), self._clock)
         uplink = self._uplink()
-        pulse = self._pulse(crew, recorder, uplink)
+        mirror, kept_up = self._keep_mirror(intake)
+        pulse = self._pulse([*crew.stations, *mirror], recorder, uplink)
         watchman = Watchman(self._config, crew.stations, self._desk)
         crew.start(stop)
         loop = self._loop(uplink, pulse)
@@ -92,6 +99,7 @@ class Daemon:
         sending.join(LAST_WORDS_S)
         recorder.stop()
         recording.join()
+        kept_up()
         return Exit.FAILED if self._failed else Exit.DONE
 
     def _start(self, name: str, work: Callable[[], None]) -> threading.Thread:
@@ -118,6 +126,21 @@ class Daemon:
         recorder.start(opened.reason, opened.gaps)
         return recorder
 
+    def _keep_mirror(self, intake: Intake) -> tuple[list[Station], Callable[[], None]]:
+        """The mirror as a station, where there is one, and what ends it once the recorder has ended."""
+        mirroring = self._desk.mirror
+        if mirroring is None:
+            return [], lambda: None
+        station, ended = MirrorStation(mirroring, intake, self._clock), threading.Event()
+        thread = threading.Thread(target=mirroring.run, args=(self._desk.ask, ended), name="mirror", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            ended.set()
+            thread.join(LAST_WORDS_S)
+
+        return [station], end
+
     def _answers(self) -> BufferAnswers:
         config = self._config
         return BufferAnswers(
@@ -128,9 +151,15 @@ class Daemon:
             limits_of(config.buffer),
             self._clock,
             CHECK_S,
-            self._desk.on_cut,
-            lambda: None,
+            self._changed,
+            lambda: told(self._desk.mirror) if self._desk.mirror else None,
         )
+
+    def _changed(self) -> None:
+        """The buffer took something in beside its transactions."""
+        self._desk.on_cut()
+        if self._desk.mirror:
+            self._desk.mirror.compare()
 
     def _uplink(self) -> Uplink:
         fingerprint = sha256(self._keys.box.public_key().public_bytes_raw()).digest()
@@ -168,11 +197,11 @@ class Daemon:
         self._failed = True
         self._stop.set()
 
-    def _pulse(self, crew: Crew, recorder: RecorderThread, uplink: Uplink) -> Pulse:
+    def _pulse(self, stations: list[Station], recorder: RecorderThread, uplink: Uplink) -> Pulse:
         """Sessions rise for ever: over restarts by the file, over a lost file by the clock."""
         seconds = microseconds(self._clock.now().wall) // 1_000_000
         session = max(self._opened.view.facts.get(SESSION, 0), seconds)
-        return Pulse(self._me, self._clock, crew.stations, recorder.status, lambda: uplink.figures, session)
+        return Pulse(self._me, self._clock, stations, recorder.status, lambda: uplink.figures, session)
 
     def _ticker(self, pulse: Pulse, watchman: Watchman, intake: Intake, loops: Loops) -> Ticker:
         agent = Station("agent", "agent", self._clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from cloud_sync.wire import heartbeat as wire
 from cloud_sync.wire.heartbeat import Heartbeat, LaneState, LinkState, Will
 from edge_agent.clock import Clock, Now
 from edge_agent.recorder.epochs import microseconds
-from edge_agent.recorder.shell import Status
+from edge_agent.recorder.status import Status
 from edge_agent.station import Station
 from records import Lane
 
@@ -79,7 +80,7 @@ class Pulse:
             session=self.session,
             seq=self.seq + 1,
             at_us=microseconds(now.wall),
-            version=version("store-edge"),
+            version=_release(),
             stream=status.stream,
             epoch=status.epoch,
             boot=self.me.boot,
@@ -87,10 +88,11 @@ class Pulse:
             config_hash=self.me.config_hash,
             interval_s=self.me.interval_s,
             clock=now.quality,
-            skew_ms=figures.skew_ms,
+            skew_ms=_skew_ms(figures, now),
             started_us=microseconds(self.me.started.wall),
             quarantined=sum(station.quarantined for station in self.stations),
             last_receipt_us=figures.last_receipt_us,
+            hours_left=status.hours_left,
             link=_link(figures, now),
         )
         return self._filled(said, status) if full else said
@@ -105,6 +107,19 @@ class Pulse:
             "buffer_bytes": status.bytes,
         }
         return Heartbeat(**parts)
+
+
+@cache
+def _release() -> str:
+    return version("store-edge")
+
+
+def _skew_ms(figures: Figures, now: Now) -> int | None:
+    """The box's clock minus HQ's: as at the last receipt, and whatever the wall clock was set by since."""
+    if figures.skew_ms is None or figures.last_receipt_us is None or figures.receipt_at is None:
+        return None
+    wall_us = microseconds(now.wall) - figures.last_receipt_us
+    return figures.skew_ms + round(wall_us / 1000 - (now.mono - figures.receipt_at) * 1000)
 
 
 def _lane(status: Status, lane: Lane, now: Now) -> LaneState:

@@ -2,7 +2,10 @@
 
 The only broad `except` of the agent stands here: a driver's bug must not stop the other devices.
 
-    down ──Opened──▶ up ──Took──▶ up          Failed: ──▶ down, wait 1, 2, 4 … 60 s, with full jitter
+    down ──Works──▶ up ──Works──▶ up          Failed: ──▶ down, wait 1, 2, 4 … 60 s, with full jitter
+
+A port that can be opened proves no device behind it: a lost one is up again when it has brought a reading, or has been
+open for a while.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random, SystemRandom
 from typing import NamedTuple
 
-from devices.driver import DeviceOffline, Driver, Item
+from devices.driver import DeviceOffline, Driver, Item, Reading
 from edge_agent.intake import Intake
 from edge_agent.recorder.shell import BufferFull
 from edge_agent.station import Station
@@ -23,13 +26,14 @@ from records.types import DeviceHealth
 
 READ_S = 1.0
 FULL_S = 1.0
+STEADY_S = 30.0
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 log = logging.getLogger(__name__)
 
 
-class Opened(NamedTuple):
-    """The device answers."""
+class Works(NamedTuple):
+    """The device brought a reading, or has been open for `STEADY_S`."""
 
 
 class Failed(NamedTuple):
@@ -58,9 +62,9 @@ class Supervision:
     up: bool = True
     failures: int = field(default=0)
 
-    def step(self, event: Opened | Failed) -> list[Say | Wait]:
+    def step(self, event: Works | Failed) -> list[Say | Wait]:
         match event:
-            case Opened():
+            case Works():
                 self.failures = 0
                 returned, self.up = not self.up, True
                 return [Say(DeviceHealth(state="up"))] if returned else []
@@ -78,9 +82,11 @@ def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.
     while not stop.is_set():
         try:
             driver.open()
-            _apply(supervision.step(Opened()), station, intake, stop)
+            steady_at = intake.clock.now().mono + STEADY_S
             while not stop.is_set():
-                _read(driver, station, intake, stop)
+                brought = _read(driver, station, intake, stop)
+                if supervision.failures and (brought or intake.clock.now().mono >= steady_at):
+                    _apply(supervision.step(Works()), station, intake, stop)
         except DeviceOffline as lost:
             driver.close()
             _apply(supervision.step(Failed(str(lost))), station, intake, stop)
@@ -92,7 +98,8 @@ def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.
     driver.close()
 
 
-def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Event) -> None:
+def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Event) -> bool:
+    """Whether it brought a reading."""
     taken = driver.read(READ_S)
     station.beat()
     if taken.confirm is None:
@@ -100,6 +107,7 @@ def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Even
             intake.take(station, taken.items, waits=False)
     elif _kept(taken.items, station, intake, stop):
         taken.confirm()
+    return any(isinstance(item, Reading) for item in taken.items)
 
 
 def _kept(items: Sequence[Item], station: Station, intake: Intake, stop: threading.Event) -> bool:

@@ -75,8 +75,12 @@ def new_server(authority: Identity, names: Sequence[str], now: dt.datetime) -> I
 
 
 def new_client(authority: Identity, name: str, now: dt.datetime) -> Identity:
-    """A client certificate for the broker's user `name`."""
-    return _leaf(authority, name, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now + CLIENT_LIFE)
+    """A client certificate for the broker's user `name`, STORE.BOX for a box.
+
+    NATS takes the user from the DNS name; Mosquitto from the common name, which is STORE/BOX as in topics.
+    """
+    subject = name.replace(".", "/", 1)
+    return _leaf(authority, subject, [name], ExtendedKeyUsageOID.CLIENT_AUTH, now + CLIENT_LIFE)
 
 
 def names_of(certificate: x509.Certificate) -> set[str]:

@@ -8,6 +8,7 @@
     bundles/STORE.BOX/      what `store add` made for a box
     nats/ pg/ log/          the embedded broker's and database's own files, logs
     database.password       of the embedded database
+    replay                  after a restore, until the broker's stream is taken again
     run.json                ports and process ids while `edge-hq up` runs
 
 Directories are 0700 and files 0600; a file appears whole or not at all.
@@ -100,6 +101,11 @@ class Data:
     @property
     def run_file(self) -> Path:
         return self.root / "run.json"
+
+    @property
+    def replay_file(self) -> Path:
+        """There while the broker's stream shall be taken from its beginning, after a restore."""
+        return self.root / "replay"
 
     @property
     def lock_file(self) -> Path:

@@ -26,6 +26,7 @@ from records import Lane
 
 LATE_AFTER = 2.5  # intervals of silence: one heartbeat may be lost without a word
 LOST_AFTER = 10.0
+NOTICES = ("fork", "two-boxes", "old-image", "re-imaged")  # `hq.warehouse.streams`
 Connection = psycopg.Connection[Any]
 
 
@@ -174,6 +175,28 @@ def _heard(row: dict[str, Any]) -> Heard:
 
 def _told(device: DeviceState, at: datetime) -> Told:
     return Told(device, None if device.age_s is None else at - timedelta(seconds=device.age_s))
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What HQ noticed of a store's boxes and nobody has acknowledged.
+
+    rule: fork, two-boxes, old-image, re-imaged; subject: the stream or the box
+    """
+
+    rule: str
+    subject: str
+    opened: datetime
+
+
+def notices(connection: Connection, store: str) -> list[Notice]:
+    """The newest first."""
+    rows = connection.execute(
+        """SELECT rule, subject, opened FROM alert_hq
+           WHERE store = %s AND acknowledged IS NULL AND rule = ANY(%s) ORDER BY opened DESC LIMIT 5""",
+        [store, list(NOTICES)],
+    )
+    return [Notice(*row) for row in rows]
 
 
 def lane_counts(connection: Connection, store: Store) -> list[LaneCount]:

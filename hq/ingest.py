@@ -16,21 +16,17 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import nats
-import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js.errors import Error as StreamError
+import psycopg
 
 from cloud_sync.ingest import Core
 from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Effect, Event, Failed, LookUp, Send
-from cloud_sync.ingest.judge import Message
 from cloud_sync.ingest.work import Known, WarehouseAway
+from cloud_sync.wire.topics import Address
 from hq import headquarters, keys
+from hq.brokers import AWAY, Source, connect
+from hq.clerk import Clerk
 from hq.data import Data
 from hq.exits import Exit
-from hq.pull import Puller
-from hq.stream import ensure_stream, worker_tls
 from hq.warehouse.postgres import PostgresWarehouse
 
 LONGEST_PAUSE_S = 30.0
@@ -39,14 +35,22 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """url, tls: of the broker; root: of the topics; dsn: of a migrated database."""
+    """url, tls: of the broker; root: of the topics; dsn: of a migrated database; generation: of this headquarters.
 
-    def __init__(self, url: str, tls: Path, root: str, keyring: keys.Keyring, dsn: str) -> None:
+    replay: a file that is there while the broker's stream shall be taken from its beginning
+    """
+
+    def __init__(
+        self, url: str, tls: Path, root: str, keyring: keys.Keyring, dsn: str, generation: int, replay: Path
+    ) -> None:
         self._url = url
         self._tls = tls
         self._root = root
         self._keyring = keyring
+        self._replay = replay
         self._warehouse = PostgresWarehouse(dsn)
+        self._clerk = Clerk(dsn, keyring, generation)
+        self._clerk_away = False
         self._away = False
         self._pause = 0.0
         self.stopping = asyncio.Event()
@@ -58,47 +62,41 @@ class Worker:
             try:
                 await self._connected()
                 pause = 0.5
-            except (nats.errors.Error, StreamError, OSError) as fault:
+            except AWAY as fault:
                 log.warning("event=broker-away error=%s retry_s=%g", type(fault).__name__, pause)
                 await self._rest(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
         await asyncio.to_thread(self._warehouse.close)
+        await asyncio.to_thread(self._clerk.close)
 
     async def _connected(self) -> None:
         """One connection to the broker, until it breaks; what was under way comes again on the next."""
-        connection = await nats.connect(
-            self._url,
-            tls=worker_tls(self._tls),
-            connect_timeout=5,
-            allow_reconnect=False,  # and still it tries this often before its first connection
-            max_reconnect_attempts=1,
-            reconnect_time_wait=0.1,
-            error_cb=_heard,
-        )
+        source = await connect(self._url, self._tls, self._root)
+        log.info("event=broker-connected")
         try:
-            await ensure_stream(connection.jetstream(), self._root)
-            log.info("event=broker-connected")
-            await self._serve(connection)
+            if self._replay.exists():
+                await source.take_again()
+                self._replay.unlink(missing_ok=True)
+                log.info("event=stream-taken-again")
+            await self._serve(source)
         finally:
-            with suppress(nats.errors.Error, OSError):
-                await connection.close()
+            await source.close()
 
-    async def _serve(self, connection: Client) -> None:
+    async def _serve(self, source: Source) -> None:
         core = Core(self._root, self._keyring.opening, self._keyring.receipts)
-        puller = Puller(connection)
         told = _now()
-        while not self.stopping.is_set() and connection.is_connected:
-            messages = await puller.next()
+        while not self.stopping.is_set() and source.connected:
+            messages = await source.next()
             if messages:
-                arrived = Arrived(tuple(Message(msg.subject.replace(".", "/"), msg.data, msg) for msg in messages))
-                await self._carry_out(connection, core, core.step(arrived, _now()))
+                await self._carry_out(source, core, core.step(Arrived(tuple(messages)), _now()))
+            await self._do_clerks_work(source)
             await self._rest(self._pause)
             if (_now() - told).total_seconds() > REPORT_S and core.counts:
                 told = _now()
                 _report(core)
         _report(core)
 
-    async def _carry_out(self, connection: Client, core: Core, effects: Iterable[Effect]) -> None:
+    async def _carry_out(self, source: Source, core: Core, effects: Iterable[Effect]) -> None:
         """Until nothing is left to do."""
         waiting = deque(effects)
         while waiting:
@@ -106,14 +104,24 @@ class Worker:
             if isinstance(effect, LookUp | Commit):
                 waiting.extend(core.step(await asyncio.to_thread(self._ask, effect), _now()))
             elif isinstance(effect, Send):
-                await connection.publish(f"{self._root}.{effect.store}.{effect.box}.down", effect.envelope)
+                await source.send(Address(self._root, effect.store, effect.box).down(), effect.envelope)
             elif isinstance(effect, Acknowledge):
-                for token in effect.tokens:
-                    await _message(token).ack()
+                await source.acknowledge(effect.tokens)
             else:
-                for token in effect.tokens:
-                    await _message(token).nak(delay=effect.delay_s)
+                await source.give_back(effect.tokens, effect.delay_s)
                 self._pause = effect.delay_s
+
+    async def _do_clerks_work(self, source: Source) -> None:
+        try:
+            notes = await asyncio.to_thread(self._clerk.tick, _now())
+        except psycopg.Error as fault:
+            if not self._clerk_away:
+                log.warning("event=clerk-away error=%s", type(fault).__name__)
+            self._clerk_away = True
+            return
+        self._clerk_away = False
+        for note in notes:
+            await source.send(Address(self._root, note.store, note.box).down(), note.envelope)
 
     def _ask(self, effect: LookUp | Commit) -> Event:
         """The warehouse's answer."""
@@ -140,15 +148,15 @@ class Worker:
                 await asyncio.wait_for(self.stopping.wait(), min(seconds, LONGEST_PAUSE_S))
 
 
-def main(data: Path) -> int:
-    """One worker, until SIGTERM or SIGINT. Raises DataError."""
+def main(data: Path, mqtt: str | None) -> int:
+    """One worker, until SIGTERM or SIGINT; mqtt: URL of a broker to read from instead of our own. Raises DataError."""
     logging.basicConfig(level=logging.INFO, format="level=%(levelname)s part=ingest %(message)s")
     place = Data(data)
     settings, keyring = place.settings(), keys.load(place)
-    url, dsn = headquarters.broker(place).url, headquarters.database(place).dsn()
+    url, dsn = mqtt or headquarters.broker(place).url, headquarters.database(place).dsn()
 
     async def work() -> None:
-        worker = Worker(url, place.tls, settings.topic_root, keyring, dsn)
+        worker = Worker(url, place.tls, settings.topic_root, keyring, dsn, settings.generation, place.replay_file)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, worker.stopping.set)
         await worker.run()
@@ -157,23 +165,12 @@ def main(data: Path) -> int:
     return Exit.DONE
 
 
-async def _heard(fault: Exception) -> None:
-    """What nats-py meets in the background; the loop notices the broken connection by itself."""
-    log.debug("event=broker-error error=%s", type(fault).__name__)
-
-
 def _report(core: Core) -> None:
     counts = " ".join(
         f"{name.replace(': ', '-').replace(' ', '-')}={count}" for name, count in sorted(core.counts.items())
     )
     if counts:
         log.info("event=counts %s", counts)
-
-
-def _message(token: object) -> Msg:
-    if not isinstance(token, Msg):
-        raise TypeError("a token is the broker's message")
-    return token
 
 
 def _now() -> datetime:

@@ -1,6 +1,7 @@
 """HQ's keyring: what signs, what opens, and what boxes pin.
 
-offline/root.key        Ed25519 (PEM): certifies signing keys; only a new signing key needs it
+offline/root.key        Ed25519 (PEM): certifies signing keys; only a change of keys needs it (`hq.rotation`)
+offline/root-N.key      the N-th root after it, in its place
 offline/escrow.key      opens every epoch key, for the day the sealing key is lost
 keys/root.pub           what boxes pin
 keys/receipt.key .cert  signs receipts, holds, refusals, pace, re-sends (`cloud_sync.wire.certificate`)
@@ -8,6 +9,7 @@ keys/operations.key .cert   signs commands and configuration
 keys/seal-ID.key        opens epoch keys; one file a sealing key, retired ones too
 keys/seal.pub           the sealing key that boxes seal to now
 keys/escrow.pub         to which they seal as well
+keys/root-NUMBER.link   every succession of the root so far (`cloud_sync.wire.succession`)
 keys/pseudonym.key      32 random bytes, by which all boxes make the same pseudonyms
 """
 
@@ -21,9 +23,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cloud_sync.seal.hpke import OpeningKey, RecipientKey
-from cloud_sync.wire import certificate
-from cloud_sync.wire.certificate import Usage
+from cloud_sync.wire import certificate, succession
+from cloud_sync.wire.certificate import KeyCertificate, Usage
 from cloud_sync.wire.downlink import Signer
+from cloud_sync.wire.succession import Link
 from hq.data import Data, DataError, private_directory, write_private
 
 PSEUDONYM_BYTES = 32
@@ -44,6 +47,7 @@ class Keyring:
     opening: dict[bytes, OpeningKey]
     sealing: RecipientKey
     escrow: RecipientKey
+    links: tuple[Link, ...]
 
 
 def ensure(data: Data) -> None:
@@ -58,8 +62,8 @@ def ensure(data: Data) -> None:
         _make_sealing(data)
     if not (data.keys / "escrow.pub").exists():
         escrow = OpeningKey.generate()
-        _save(escrow, data.offline / "escrow.key")
-        _save(escrow.public, data.keys / "escrow.pub")
+        save(escrow, data.offline / "escrow.key")
+        save(escrow.public, data.keys / "escrow.pub")
     if not (data.keys / "pseudonym.key").exists():
         write_private(data.keys / "pseudonym.key", os.urandom(PSEUDONYM_BYTES))
 
@@ -75,7 +79,19 @@ def load(data: Data) -> Keyring:
         opening={key.public.key_id: key for key in opening},
         sealing=RecipientKey.load(data.keys / "seal.pub"),
         escrow=RecipientKey.load(data.keys / "escrow.pub"),
+        links=links(data),
     )
+
+
+def certificates(data: Data) -> dict[str, KeyCertificate]:
+    """Of every signing key, by name; certified by the present root or, in the middle of a change, by another one."""
+    return {name: certificate.parse((data.keys / f"{name}.cert").read_bytes()) for name in _SIGNERS}
+
+
+def links(data: Data) -> tuple[Link, ...]:
+    """Every succession of the root, by number. Raises WireError."""
+    found = (succession.parse(path.read_bytes()) for path in data.keys.glob("root-*.link"))
+    return tuple(sorted(found, key=lambda link: link.number))
 
 
 def private_key(path: Path) -> Ed25519PrivateKey:
@@ -131,11 +147,12 @@ def _load_signer(data: Data, name: str, root: Ed25519PublicKey) -> Signer:
 
 def _make_sealing(data: Data) -> None:
     key = OpeningKey.generate()
-    _save(key, data.keys / f"seal-{key.public.key_id.hex()}.key")
-    _save(key.public, data.keys / "seal.pub")
+    save(key, data.keys / f"seal-{key.public.key_id.hex()}.key")
+    save(key.public, data.keys / "seal.pub")
 
 
-def _save(key: OpeningKey | RecipientKey, path: Path) -> None:
+def save(key: OpeningKey | RecipientKey, path: Path) -> None:
+    """Writes the key's file, durable and readable by its owner alone."""
     key.save(path)
     write_private(path, path.read_bytes())
 

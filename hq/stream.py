@@ -7,6 +7,7 @@ has no receipt. Made before the first box connects: what is published before tha
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from pathlib import Path
 
 from nats.js import JetStreamContext
@@ -54,6 +55,13 @@ async def ensure_stream(js: JetStreamContext, topic_root: str) -> None:
             max_ack_pending=MAX_ACK_PENDING,
         ),
     )
+
+
+async def take_again(js: JetStreamContext, topic_root: str) -> None:
+    """Everything that the stream still holds is delivered once more: a restored ledger may lack it."""
+    with suppress(NotFoundError):
+        await js.delete_consumer(STREAM, CONSUMER)
+    await ensure_stream(js, topic_root)
 
 
 def worker_tls(tls: Path) -> ssl.SSLContext:

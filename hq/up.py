@@ -121,7 +121,7 @@ class Running(msgspec.Struct):
 def up(data: Data, wishes: Wishes) -> int:
     """Runs until SIGTERM or SIGINT. Raises DataError, Failure."""
     private_directory(data.root)
-    with _alone(data), _signals(), ExitStack() as stack:
+    with alone(data), _signals(), ExitStack() as stack:
         try:
             init(data, wishes)
             print(offline_advice(data), end="", flush=True)
@@ -199,7 +199,7 @@ def _write_run(data: Data, watched: list[Watched]) -> Running:
 
 
 @contextmanager
-def _alone(data: Data) -> Iterator[None]:
+def alone(data: Data) -> Iterator[None]:
     """Holds the data directory's lock. Raises Failure when another `up` does."""
     with os.fdopen(os.open(data.lock_file, os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         try:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from difflib import unified_diff
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -18,6 +19,8 @@ import msgspec
 
 import edge_agent.cli
 import hq.cli
+from cloud_sync.wire.downlink import SHAPES
+from cloud_sync.wire.heartbeat import KINDS
 from config.store import StoreConfig
 from devices.options import Options
 from devices.registry import BUILT_IN, driver
@@ -149,6 +152,38 @@ def record_types() -> str:
     return text
 
 
+def schemas(shapes: Mapping[str, type[msgspec.Struct]], title: str) -> str:
+    """A JSON Schema (2020-12) whose `$defs` hold every shape and what it is made of; `properties` name the shapes.
+
+    Bytes are MessagePack's binary on the wire and Base64 where JSON shows them.
+    """
+    refs, defs = msgspec.json.schema_components(
+        list(shapes.values()), schema_hook=_anything, ref_template="#/$defs/{name}"
+    )
+    for part in defs.values():
+        if "description" in part:
+            part["description"] = cleandoc(part["description"])
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        "type": "object",
+        "properties": dict(zip(shapes, refs, strict=True)),
+        "$defs": defs,
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def record_schemas() -> str:
+    kinds = sorted(RECORD_TYPES.values(), key=lambda kind: kind.id)
+    return schemas({kind.name: kind.struct for kind in kinds}, "What a record of each type holds in data")
+
+
+def wire_schemas() -> str:
+    said = {kind.name.lower(): shape for shape, kind in KINDS.items()}
+    down = {kind.name.lower(): shape for kind, shape in SHAPES.items()}
+    return schemas({**said, **down}, "Bodies of what boxes say and of what headquarters sends down")
+
+
 def commands(parser: argparse.ArgumentParser) -> str:
     """A page of a command and all its subcommands; the same whichever Python formats it."""
     return "\n\n".join(_command(parser, "#", parser.description)) + "\n"
@@ -193,12 +228,18 @@ def pages() -> dict[str, str]:
         "edge-agent.md": HEAD + commands(edge_agent.cli.parser()),
         "edge-hq.md": HEAD + commands(hq.cli.parser()),
         "record-types.md": HEAD + record_types(),
+        "record-types.schema.json": record_schemas(),
+        "wire.schema.json": wire_schemas(),
     }
+
+
+def _files(place: Path) -> list[Path]:
+    return [file for file in place.iterdir() if file.suffix in (".md", ".json")]
 
 
 def write(place: Path, wanted: Mapping[str, str]) -> None:
     place.mkdir(parents=True, exist_ok=True)
-    for stale in place.glob("*.md"):
+    for stale in _files(place):
         if stale.name not in wanted:
             stale.unlink()
     for name, text in wanted.items():
@@ -207,7 +248,7 @@ def write(place: Path, wanted: Mapping[str, str]) -> None:
 
 def drift(place: Path, wanted: Mapping[str, str]) -> str:
     """What differs between the files and the code, as a diff; empty when nothing does."""
-    found = {file.name: file.read_text("utf-8") for file in place.glob("*.md")}
+    found = {file.name: file.read_text("utf-8") for file in _files(place)}
     return "".join(
         line
         for name in sorted(found.keys() | wanted.keys())

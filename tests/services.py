@@ -25,6 +25,7 @@ from hq.embedded.postgres import Postgres
 from hq.stream import STREAM, ensure_stream, worker_tls
 
 TOPIC_ROOT = "se"
+NO_REPLAY = Path("no-such-file")  # for a worker of a headquarters that was not restored
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 - Nothing is acknowledged to the broker and nothing receipted before the transaction that holds it has committed.
 - One look-up and one transaction are under way at a time; what comes meanwhile waits and goes into the next.
-- When the warehouse is away everything goes back to the broker, to come again after a delay that doubles.
+- When the warehouse is away everything goes back to the broker, to come again after a delay that doubles. When it is
+  slow, or back, boxes are told a pace (`pressure`); nothing is dropped for it.
 - What nothing can be done with (an unknown box, a later release's topic) is acknowledged and counted: the store sends
   again what has no receipt, so dropping it loses nothing, and it cannot stand in anybody's way.
 - Dead letters are bounded for each box and hour; beyond that they are dropped unanswered, to come again later.
@@ -19,9 +20,10 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from cloud_sync.ingest.judge import HoldEpoch, Ignored, Judge, Message, Source, Verdict, epoch_of
+from cloud_sync.ingest.pressure import Pressure
 from cloud_sync.ingest.work import Batch, BoxName, Header, Known, Letter, Outcome, Part, Sender, Work
 from cloud_sync.seal.hpke import OpeningKey
-from cloud_sync.wire.downlink import DIGEST, Hold, Kind, Receipt, Refusal, Signer
+from cloud_sync.wire.downlink import DIGEST, Hold, Kind, Pace, Receipt, Refusal, Signer
 from cloud_sync.wire.downlink import Message as Body
 from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up, parse_up
@@ -93,10 +95,11 @@ Effect = LookUp | Commit | Send | Acknowledge | GiveBack
 
 
 class _Ready(NamedTuple):
-    """A judged message that waits for its transaction."""
+    """A judged message that waits for its transaction. size: of its payload, in bytes."""
 
     parts: tuple[Part, ...]
     token: object
+    size: int
 
     @property
     def records(self) -> int:
@@ -129,6 +132,7 @@ class Core:
         self._held: dict[bytes, datetime] = {}
         self._letters: Counter[tuple[BoxName, datetime]] = Counter()
         self._failures = 0
+        self._pressure = Pressure()
 
     def step(self, event: Event, now: datetime) -> list[Effect]:
         """now: HQ's clock, aware UTC."""
@@ -202,7 +206,7 @@ class Core:
                 elif self._within_bound(verdict, now):
                     parts.append(verdict)
             if parts:
-                self._ready.append(_Ready(tuple(parts), message.token))
+                self._ready.append(_Ready(tuple(parts), message.token, len(message.payload)))
             else:
                 done.append(message.token)
         effects: list[Effect] = [
@@ -246,6 +250,7 @@ class Core:
         while self._ready and records < MAX_RECORDS:
             self._under_way.append(self._ready.pop(0))
             records += self._under_way[-1].records
+        self._pressure.begins(now)
         self._work = Work(now, tuple(_once(part for ready in self._under_way for part in ready.parts)))
         return [Commit(self._work)]
 
@@ -258,6 +263,7 @@ class Core:
         self._forget_headers(header for header in work.headers() if header.digest in outcome.unsettled)
         yield from self._receipts(work, outcome, now)
         yield from self._refusals(work, outcome, now)
+        yield from self._paces(taken, now)
         yield Acknowledge(tuple(ready.token for ready in taken))
 
     def _count(self, work: Work, outcome: Outcome) -> None:
@@ -286,7 +292,16 @@ class Core:
                 body = Refusal(_us(now), letter.digest[:DIGEST], letter.reason)
                 yield self._envelope(letter.sender, Kind.REFUSAL, body)
 
+    def _paces(self, taken: Iterable[_Ready], now: datetime) -> Iterator[Effect]:
+        sizes: Counter[Sender] = Counter()
+        for ready in taken:
+            sizes[ready.parts[0].sender] += ready.size
+        for to, pace, spread_s in self._pressure.ended(sizes, now):
+            self.counts["paced" if pace else "let go"] += 1
+            yield self._envelope(to, Kind.PACE, Pace(_us(now), pace, spread_s))
+
     def _give_back(self) -> Effect:
+        self._pressure.failed()
         returned = [*self._under_way, *self._ready]
         self._forget_headers(p for ready in returned for p in ready.parts if isinstance(p, Header))
         tokens = [message.token for message in self._waiting] + [ready.token for ready in returned]

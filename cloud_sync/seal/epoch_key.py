@@ -3,6 +3,9 @@
 HKDF-SHA256 (RFC 5869) with the epoch's id as salt derives one key for rows and one for batches; both seal by
 AES-256-GCM under 12 random bytes, never derived ones, with the whole clear header as associated data. The epoch's
 header is signed, so nothing else needs a signature.
+
+What can be wiped is: the secret once it is sealed, the derived keys once the ciphers have them. The ciphers hold them
+in memory of OpenSSL, which wipes it when they go.
 """
 
 from __future__ import annotations
@@ -42,9 +45,13 @@ class EpochKey:
 
     def __init__(self, epoch: bytes, secret: bytes) -> None:
         self.epoch = epoch
-        self._secret = secret
-        self._rows = AESGCM(_derive(secret, epoch, b"store-edge rows 1"))
-        self._batches = AESGCM(_derive(secret, epoch, b"store-edge batches 1"))
+        self._secret = bytearray(secret)
+        self._rows = _cipher(secret, epoch, b"store-edge rows 1")
+        self._batches = _cipher(secret, epoch, b"store-edge batches 1")
+
+    def forget_secret(self) -> None:
+        """Once it is sealed to everybody who shall have it. What seals and opens rows and batches stays."""
+        self._secret[:] = bytes(len(self._secret))
 
     def sealed_for(self, identity: EpochIdentity, recipients: list[RecipientKey]) -> dict[bytes, bytes]:
         """The key, sealed to each recipient, by key id."""
@@ -103,5 +110,9 @@ def _open(aead: AESGCM, sealed: bytes, aad: bytes, what: str) -> bytes:
         raise SealError(f"{what}: changed since it was sealed, or sealed by another key") from None
 
 
-def _derive(secret: bytes, salt: bytes, info: bytes) -> bytes:
-    return HKDF(SHA256(), 32, salt, info).derive(secret)
+def _cipher(secret: bytes, salt: bytes, info: bytes) -> AESGCM:
+    key = bytearray(32)
+    HKDF(SHA256(), 32, salt, info).derive_into(secret, key)
+    cipher = AESGCM(key)
+    key[:] = bytes(32)
+    return cipher

@@ -42,7 +42,7 @@ class RecipientKey(NamedTuple):
     def key_id(self) -> bytes:
         return sha256(self.raw).digest()[:8]
 
-    def seal(self, secret: bytes, info: bytes) -> bytes:
+    def seal(self, secret: bytes | bytearray, info: bytes) -> bytes:
         """`secret` for this recipient alone, bound to `info`; 1,168 bytes for a 32-byte secret."""
         public = MLKEM768X25519PublicKey(
             MLKEM768PublicKey.from_public_bytes(self.raw[:_KEM_PUBLIC]),
@@ -56,7 +56,7 @@ class RecipientKey(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> RecipientKey:
         """The key in a file; `KeyFileError` when it holds something else."""
-        return cls(_read(path, _PUBLIC_TITLE, _KEM_PUBLIC + 32))
+        return cls(_parse(path.read_bytes(), str(path), _PUBLIC_TITLE, _KEM_PUBLIC + 32))
 
 
 class OpeningKey(NamedTuple):
@@ -88,19 +88,24 @@ class OpeningKey(NamedTuple):
     @classmethod
     def load(cls, path: Path) -> OpeningKey:
         """The key in a file; `KeyFileError` when it holds something else."""
-        return cls(_read(path, _PRIVATE_TITLE, _KEM_SEED + 32))
+        return cls.parse(path.read_bytes(), str(path))
+
+    @classmethod
+    def parse(cls, content: bytes, what: str) -> OpeningKey:
+        """The key in a file's content; `KeyFileError` when it holds something else. what: its name for people."""
+        return cls(_parse(content, what, _PRIVATE_TITLE, _KEM_SEED + 32))
 
     def _halves(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
         kem = MLKEM768PrivateKey.from_seed_bytes(self.raw[:_KEM_SEED])
         return kem, X25519PrivateKey.from_private_bytes(self.raw[_KEM_SEED:])
 
 
-def _read(path: Path, title: str, size: int) -> bytes:
-    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+def _parse(content: bytes, what: str, title: str, size: int) -> bytes:
+    lines = content.decode("ascii", errors="replace").splitlines()
     try:
         raw = b64decode(lines[1], validate=True)
     except (IndexError, Base64Error):
         raw = b""
     if not lines or lines[0] != title or len(raw) != size:
-        raise KeyFileError(f"{path}: expected a file that begins with '{title}' and holds one key")
+        raise KeyFileError(f"{what}: expected a file that begins with '{title}' and holds one key")
     return raw

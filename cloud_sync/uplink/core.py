@@ -101,6 +101,7 @@ class Uplink:
         self._patience = settings.silence_s * random.uniform(1.0, 1.5)
         self._last_receipt_us: int | None = None
         self._skew_ms: int | None = None
+        self._receipt_at: float | None = None
 
     @property
     def figures(self) -> Figures:
@@ -118,6 +119,7 @@ class Uplink:
             self._before[1] + self._carried[1],
             self._lanes.carried(self._name),
             self._fault,
+            self._receipt_at,
         )
 
     def step(self, event: Event, now: float) -> list[Effect]:
@@ -388,7 +390,7 @@ class Uplink:
 
     def _receipt(self, receipt: Receipt, wall_us: int) -> list[Effect]:
         prefixes = tuple(receipt.each())
-        self._last_receipt_us = wall_us
+        self._last_receipt_us, self._receipt_at = wall_us, self._quiet_since  # which is now
         self._skew_ms = (wall_us - receipt.at_us) // 1000
         self._settle(prefixes)
         return [Receipted(prefixes)] if prefixes else []

@@ -10,6 +10,7 @@ class Figures(NamedTuple):
 
     up_since: monotonic seconds, None while apart; why: what ended the last session, "" before
     last_receipt_us: the box's clock at HQ's last receipt; skew_ms: the box's clock minus HQ's then
+    receipt_at: monotonic seconds at that receipt, so that a clock set since can be told
     resends: parcels sent again, or in flight when a link broke; forged: envelopes that were not HQ's
     link: the name of the one in use, or of the one tried; sent, received: bytes of all links since the start
     carried: bytes of this month where the link in use is metered
@@ -30,3 +31,4 @@ class Figures(NamedTuple):
     received: int = 0
     carried: int | None = None
     fault: str = ""
+    receipt_at: float | None = None

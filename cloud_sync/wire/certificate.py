@@ -53,17 +53,23 @@ def issue(root: Ed25519PrivateKey, usage: Usage, serial: int, lowest: int, key: 
 
 def verify(raw: bytes, root: Ed25519PublicKey) -> KeyCertificate:
     """The certificate in `raw`; `WireError` when it is malformed or not signed by `root`."""
+    found = parse(raw)
+    try:
+        root.verify(raw[-64:], DOMAIN + raw[:-64])
+    except InvalidSignature:
+        raise WireError("key certificate: not signed by the pinned root") from None
+    return found
+
+
+def parse(raw: bytes) -> KeyCertificate:
+    """The certificate in `raw`, its signature not yet verified; `WireError` when malformed."""
     reader = Reader(raw, "key certificate")
     reader.magic(MAGIC)
     usage, serial, lowest = reader.unpack(_HEAD)
     key = reader.take(32)
-    signed = raw[: reader.at]
-    signature = reader.take(64)
+    reader.take(64)
     reader.end()
     try:
-        root.verify(signature, DOMAIN + signed)
         return KeyCertificate(Usage(usage), serial, lowest, key, raw)
-    except InvalidSignature:
-        raise WireError("key certificate: not signed by the pinned root") from None
     except ValueError:
         raise WireError(f"key certificate: usage {usage} is unknown") from None

@@ -127,7 +127,7 @@ class Succession(msgspec.Struct, array_like=True, frozen=True):
 
 
 Message = Receipt | Hold | Refusal | Pace | Resend | Order | Succession
-_SHAPES: dict[Kind, type[Message]] = {
+SHAPES: dict[Kind, type[Message]] = {
     Kind.RECEIPT: Receipt,
     Kind.HOLD: Hold,
     Kind.REFUSAL: Refusal,
@@ -201,7 +201,7 @@ def _check_right(kind: Kind, cert: KeyCertificate, lowest: int) -> None:
 
 def _decode(kind: Kind, body: bytes) -> Message:
     try:
-        return msgspec.msgpack.decode(body, type=_SHAPES[kind])
+        return msgspec.msgpack.decode(body, type=SHAPES[kind])
     except msgspec.DecodeError as fault:
         raise WireError(f"downlink: {fault}") from None
 

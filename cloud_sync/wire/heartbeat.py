@@ -79,6 +79,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     clock: `records.ClockQuality`; skew_ms: box minus HQ by the last receipt
     earlier: streams before this one that are still held
     interval_s: seconds between heartbeats; link: how the box reaches HQ
+    hours_left: until the buffer must let go of something unsent, at the present rate; None where that is unknown
     """
 
     store: str
@@ -104,6 +105,7 @@ class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):
     last_receipt_us: int | None = None
     earlier: tuple[bytes, ...] = ()
     interval_s: int = 60
+    hours_left: int | None = None
     link: LinkState | None = None
 
 
@@ -135,12 +137,12 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
 Presence = Heartbeat | Will
 Body = Heartbeat | Will | Answer
 _SHAPES: dict[int, type[Body]] = {Said.HEARTBEAT: Heartbeat, Said.WILL: Will, Said.ANSWER: Answer}
-_KINDS = {shape: kind for kind, shape in _SHAPES.items()}
+KINDS: dict[type[Body], Said] = {shape: Said(kind) for kind, shape in _SHAPES.items()}
 
 
 def sign(body: Body, key: Ed25519PrivateKey) -> bytes:
     """The message as it goes over the wire."""
-    kind = bytes([_KINDS[type(body)]])
+    kind = bytes([KINDS[type(body)]])
     packed = msgspec.msgpack.encode(body)
     return MAGIC + kind + key.sign(_DOMAIN + kind + packed) + packed
 

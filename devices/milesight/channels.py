@@ -3,9 +3,13 @@
     03 D2 BE000000   04 D2 31010000   05 CC 0000 0000        line 1: total in, total out, in and out of the period
     04 CC 1200 1600                                         total in and out of VS350, VS351, VS360, in 16 bits
     20 CE 7B3AF164 00 0B00 0400                             kept since that time: in and out of that period
+    03 67 3401   04 68 65                                   30.8 °C, 50.5 %
+    20 CE 9E744663 1001 5D                                  kept since that time: 27.2 °C, 46.5 % (EM3xx)
+    20 CE C79AFA64 02 BDFF                                  kept since that time: why, -6.7 °C (TS201)
 
-A channel with its high bit set is an alarm, one byte longer. Sources: the maker's published payload tables of VS121,
-VS132, VS133, VS135, VS350, VS351, VS360 and EM300, and payloads of these.
+A channel with its high bit set is an alarm, one byte longer, or three with how fast a temperature changed. Sources: the
+maker's published payload tables of VS121, VS132, VS133, VS135, VS350, VS351, VS360, EM300, EM320, EM500, TS101 and
+TS201, and payloads of these.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from devices.counter import BITS_16, BITS_32
-from devices.milesight.said import Count, Said
+from devices.milesight.said import Count, Said, Warmth
 
 _LINES = {0x03: 1, 0x06: 2, 0x09: 3, 0x0C: 4}  # first of a line's three channels
 _HISTORY = (0x20, 0xCE)
@@ -40,6 +44,7 @@ def _fields() -> Mapping[tuple[int, int], _Field]:
         (0x04, 0xC9): _Field(4, "present"),
         (0x03, 0x67): _Field(2, "celsius"),
         (0x83, 0x67): _Field(3, "celsius"),
+        (0x93, 0x67): _Field(5, "celsius"),
         (0x04, 0x68): _Field(1, "humidity"),
         (0x0A, 0xEF): _Field(4, "time"),
         (0x0F, 0x85): _Field(4, "time"),
@@ -84,6 +89,7 @@ class _Reader:
         self._totals: dict[int, dict[str, int]] = {}
         self._done: list[Count] = []  # kept reports, and those that another one in the same bytes follows
         self._other: dict[str, bytes] = {}
+        self._kept: list[tuple[datetime, bytes]] = []  # temperatures in one of two forms, which the rest tells apart
 
     def step(self) -> bool:
         """Reads one record; False at what is not understood, and at the end."""
@@ -104,15 +110,26 @@ class _Reader:
 
     def said(self) -> Said:
         lines = self._told()
-        moment, celsius, humidity = (self._other.get(name) for name in ("time", "celsius", "humidity"))
+        moment = self._other.get("time")
         return Said(
             (*self._done, *map(self._count, lines)),
             _time(moment) if moment else None,
             self._other["present"][0] if "present" in self._other else None,
-            int.from_bytes(celsius[:2], "little", signed=True) / 10 if celsius else None,
-            humidity[0] / 2 if humidity else None,
+            (*(self._kept_warmth(at, value) for at, value in self._kept), *self._warmth()),
             b"" if self.answered else self._payload[self.place :],
         )
+
+    def _warmth(self) -> list[Warmth]:
+        celsius, humidity = self._other.get("celsius"), self._other.get("humidity")
+        if celsius is None and humidity is None:
+            return []
+        return [Warmth(_tenths(celsius) if celsius else None, humidity[0] / 2 if humidity else None)]
+
+    def _kept_warmth(self, at: datetime, value: bytes) -> Warmth:
+        """A sensor that says humidity keeps it too; one that says none begins with why it kept the temperature."""
+        if "humidity" in self._other:
+            return Warmth(_tenths(value), value[2] / 2, at=at)
+        return Warmth(_tenths(value[1:]), at=at)
 
     def _take(self, field: _Field, value: bytes) -> None:
         line, meaning = field.line, field.meaning
@@ -135,9 +152,20 @@ class _Reader:
             return Count(line, short.get("period"), (long["total-in"], long["total-out"]), BITS_32)
         return Count(line, short.get("period"), short.get("total"), BITS_16)
 
+    def _warm_history(self, begin: int) -> bool:
+        """A kept temperature, which is shorter than kept counts: another record, or nothing, follows it."""
+        end = begin + 7
+        if len(self._payload) < end or self._payload[end : end + 2] not in (b"", bytes(_HISTORY)):
+            return False
+        self._kept.append((_time(self._payload[begin : begin + 4]), self._payload[begin + 4 : end]))
+        self.place = end
+        return True
+
     def _history(self) -> bool:
         """A kept report. What its types hold differs by model: an unknown one ends what can be read."""
         begin = self.place + 2
+        if self._warm_history(begin):
+            return True
         moment, kind = self._payload[begin : begin + 4], self._payload[begin + 4 : begin + 5]
         line = 1 if kind in (b"\0", b"\1") else _KEPT_PERIODS.get(kind[0] if kind else -1)
         size = 13 if kind == b"\1" else 9
@@ -147,6 +175,10 @@ class _Reader:
         self._done.append(Count(line, period=_pair(self._payload[begin + 5 :]), at=_time(moment)))
         self.place = begin + size
         return True
+
+
+def _tenths(value: bytes) -> float:
+    return int.from_bytes(value[:2], "little", signed=True) / 10
 
 
 def _pair(value: bytes) -> tuple[int, int]:

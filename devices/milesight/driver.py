@@ -1,4 +1,4 @@
-"""People counts: uplinks of door counters to what went in and out.
+"""People counts and temperatures: uplinks of sensors to what went in and out, and how warm it is.
 
 A sensor tells what it counted in its period, its total, or both. Totals are better, since they bring what was counted
 in uplinks that were lost; so a line that tells totals is counted by their increase, and its periods count only until
@@ -18,11 +18,12 @@ from devices.driver import Context, Item, Reading, Receiver, Rejected
 from devices.json_documents import MAX_DOCUMENT, Document, Documents
 from devices.milesight import channels, decoded, makers
 from devices.milesight.options import Options
-from devices.milesight.said import Count, Said
+from devices.milesight.said import Count, Said, Warmth
 from devices.milesight.uplinks import Origin, Uplink, is_of_server, uplinks
 from devices.pushed import Pushed
+from devices.temperature import Measured, Probes
 from records import ClockQuality
-from records.types import DoorCount, TempAmbient, ZoneOccupancy
+from records.types import DoorCount, ZoneOccupancy
 
 _TOTALS_LAST = timedelta(days=1)
 _REJOINED = 64  # frames: a counter that fell further, where no time is told, began again with a new session
@@ -58,8 +59,9 @@ class MilesightDecoder:
             kind, _, name = key.partition("/")
             if kind == "line":
                 self._lines[name] = msgspec.json.decode(value, type=_Line)
-            else:
+            elif kind == "frame":
                 self._frames[name] = msgspec.json.decode(value, type=_Frame)
+        self._probes = Probes(options, context)
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:
         self._body += data
@@ -119,7 +121,7 @@ class MilesightDecoder:
         own = makers.names_itself(payload) or channels.decode(payload)
         return own if own and not own.rest else makers.guess(payload, port) or own
 
-    def _readings(self, said: Said, origin: Origin, raw: bytes, at: datetime) -> Iterator[Reading]:
+    def _readings(self, said: Said, origin: Origin, raw: bytes, at: datetime) -> Iterator[Item]:
         time = said.at or origin.time
         late = self._arrived(origin, time)
         for count in said.counts:
@@ -128,15 +130,20 @@ class MilesightDecoder:
                 yield reading
         clock = ClockQuality.SOURCE if time else None
         name = origin.name or origin.device
-        if said.celsius is not None and not late:
-            yield Reading(
-                TempAmbient(probe=name or None, celsius=said.celsius, humidity_pct=said.humidity_pct),
-                time or at,
-                clock,
-                raw=raw,
-            )
+        for warmth in said.warmths:
+            if warmth.at or not late:
+                yield self._warmth(warmth, origin, time, raw, at)
         if said.present is not None and not late:
             yield Reading(ZoneOccupancy(name or "all", said.present), time or at, clock, raw=raw)
+
+    def _warmth(self, warmth: Warmth, origin: Origin, time: datetime | None, raw: bytes, at: datetime) -> Item:
+        """Several probes of a sensor are told apart as the lines of a counter are; a kept reading may come again."""
+        told, name = warmth.at or time, origin.name or origin.device
+        probe = "/".join(part for part in (name, warmth.probe) if part)
+        kept = f"warmth/{origin.device}/{warmth.probe}/{warmth.at}/{warmth.celsius}" if warmth.at else None
+        clock = ClockQuality.SOURCE if told else None
+        said = Measured(probe or None, warmth.celsius, warmth.humidity_pct, raw, clock, kept, warmth.startup_c)
+        return self._probes.kept(said, warmth.at) if warmth.at else self._probes.take(said, told or at)
 
     def _arrived(self, origin: Origin, time: datetime | None) -> bool:
         """Notes the frame; True where it was sent before the last and only arrives again or late."""

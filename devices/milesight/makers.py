@@ -1,4 +1,4 @@
-"""Payloads of other makers' counters of people and doors, as tables: fixed layouts, and records of type and value.
+"""Payloads of other makers' sensors, as tables: fixed layouts, and records of type and value.
 
 Counters without direction say how many events one person who comes in and goes out again makes: two beams broken, two
 doors opened; TBDW100 counts closing besides opening. Sources: the decoders that a device library publishes under the
@@ -7,11 +7,12 @@ MIT licence, and payloads of these sensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from devices.counter import BITS_16, BITS_32
-from devices.milesight.said import Count, Said
+from devices.milesight import dragino, yosensi
+from devices.milesight.said import Count, Said, Warmth
 
 _BITS_24 = 1 << 24
 _Place = tuple[int, int]  # first byte, and the one after the last
@@ -28,6 +29,7 @@ class _Layout(NamedTuple):
     total: tuple[_Place, ...] = ()
     width: int = 0
     pair: int = 0
+    warmth: Callable[[bytes], tuple[Warmth, ...]] | None = None
 
 
 class _Records(NamedTuple):
@@ -38,6 +40,27 @@ class _Records(NamedTuple):
     sizes: Mapping[int, int]
     counts: Mapping[int, _Layout]
     ports: frozenset[int] = frozenset()
+    warmth: Callable[[Mapping[int, bytes]], tuple[Warmth, ...]] | None = None
+
+
+def _adeunis(payload: bytes) -> tuple[Warmth, ...]:
+    """Tenths, the newest first; bit 4 of the status: an outer probe beside the sensor's own, value by value in turn."""
+    found = [_tenths(payload[place : place + 2]) for place in (2, 4)]
+    return (Warmth(found[0]), Warmth(found[1], probe="2")) if payload[1] & 0x10 else (Warmth(found[0]),)
+
+
+def _browan(payload: bytes) -> tuple[Warmth, ...]:
+    return (Warmth(float((payload[2] & 0x7F) - 32)),)
+
+
+def _elsys(values: Mapping[int, bytes]) -> tuple[Warmth, ...]:
+    inner, humidity, outer = values.get(0x01), values.get(0x02), values.get(0x0C)
+    own = Warmth(_tenths(inner) if inner else None, float(humidity[0]) if humidity else None)
+    return (*([own] if inner or humidity else []), *([Warmth(_tenths(outer), probe="2")] if outer else []))
+
+
+def _tenths(value: bytes) -> float:
+    return int.from_bytes(value, "big", signed=True) / 10
 
 
 _ANY: frozenset[int] = frozenset()
@@ -60,8 +83,9 @@ _TABLES: Mapping[str, tuple[_Layout | _Records, ...]] = {
     "adeunis": (
         _Layout(b"\x5a", 18, frozenset({1}), total=((2, 6),), width=BITS_32, pair=2),
         _Layout(b"\x10", 28, frozenset({1})),  # its settings
+        *(_Layout(b"\x57", size, frozenset({1, 3}), warmth=_adeunis) for size in range(6, 52, 2)),
     ),
-    "browan": (_Layout(b"", 8, frozenset({100}), "little", total=((5, 8),), width=_BITS_24, pair=4),),
+    "browan": (_Layout(b"", 8, frozenset({100}), "little", total=((5, 8),), width=_BITS_24, pair=4, warmth=_browan),),
     "dragino": (_Layout(b"", 10, frozenset({2, 10}), total=((3, 6),), width=_BITS_24, pair=2),),
     "elsys": (
         _Records(
@@ -70,19 +94,22 @@ _TABLES: Mapping[str, tuple[_Layout | _Records, ...]] = {
             dict(enumerate((2, 1, 3, 2, 1, 2, 2, 2, 6, 2, 4, 2, 1, 2, 1, 4, 1, 1, 65, 4, 2, 2, 4), 1)),
             {0x0B: _ELSYS},
             frozenset({5}),
+            _elsys,
         ),
     ),
     "pipiot": (_Layout(b"\x00", 12, _ANY, period=((2, 4),), pair=2),),
 }
 _OWN_NAME = ("hkt", "imbuildings")  # begin in a way that no other payload does
-_YOSENSI_COUNTERS = {0: ("period", 0), 1: ("period", 1), 2: ("total", 0), 3: ("total", 1)}
-_YOSENSI_COUNTER = 24  # type of a measurement
 
 
 def decode(maker: str, payload: bytes) -> Said | None:
     """What the payload says; None where it is not that maker's."""
     if maker == "yosensi":
-        return _yosensi(payload)
+        return yosensi.decode(payload)
+    if maker == "dragino" and (warm := dragino.decode(payload)):
+        return warm
+    if maker == "dragino" and not dragino.is_battery(payload):
+        return None
     found = (_of(table, payload) for table in _TABLES[maker])
     return next((said for said in found if said is not None), None)
 
@@ -108,11 +135,15 @@ def _of(table: _Layout | _Records, payload: bytes) -> Said | None:
         return None
     if isinstance(table, _Records):
         return _records(table, payload)
-    return Said((_count(table, payload),)) if len(payload) == table.size else None
+    if len(payload) != table.size:
+        return None
+    count = (_count(table, payload),) if table.period or table.total else ()
+    return Said(count, warmths=table.warmth(payload) if table.warmth else ())
 
 
 def _records(table: _Records, payload: bytes) -> Said | None:
     counts, place = [], table.head
+    values: dict[int, bytes] = {}
     while place < len(payload):
         kind, size = payload[place], table.sizes.get(payload[place])
         value = payload[place + 1 : place + 1 + (size or 0)]
@@ -120,8 +151,9 @@ def _records(table: _Records, payload: bytes) -> Said | None:
             return None
         if kind in table.counts:
             counts.append(_count(table.counts[kind], value))
+        values[kind] = value
         place += 1 + size
-    return Said(tuple(counts)) if payload else None
+    return Said(tuple(counts), warmths=table.warmth(values) if table.warmth else ()) if payload else None
 
 
 def _count(layout: _Layout, value: bytes) -> Count:
@@ -135,29 +167,3 @@ def _values(layout: _Layout, places: tuple[_Place, ...], value: bytes) -> tuple[
         return None
     in_, out = (*(int.from_bytes(value[first:end], layout.order) for first, end in places), 0)[:2]
     return in_, out
-
-
-def _yosensi(payload: bytes) -> Said | None:
-    """Measurements after 4 bytes: type (6 bits) and decimals, age, lengths of address and value, address, value."""
-    if len(payload) < 8 or payload[0] != 2:
-        return None
-    found: dict[str, dict[int, int]] = {"period": {}, "total": {}}
-    place = 4
-    while place < len(payload):
-        head = payload[place : place + 3]
-        if len(head) < 3:
-            return None
-        middle = place + 3 + (head[2] >> 4)
-        end = middle + (head[2] & 15) + 1
-        if end > len(payload):
-            return None
-        meaning = _YOSENSI_COUNTERS.get(int.from_bytes(payload[place + 3 : middle], "big"))
-        if head[0] >> 2 == _YOSENSI_COUNTER and meaning:
-            found[meaning[0]][meaning[1]] = int.from_bytes(payload[middle:end], "big")
-        place = end
-    period, total = (_whole(found[name]) for name in ("period", "total"))
-    return Said((Count(1, period, total, BITS_32),) if period or total else ())
-
-
-def _whole(sides: Mapping[int, int]) -> tuple[int, int] | None:
-    return (sides[0], sides[1]) if len(sides) == 2 else None

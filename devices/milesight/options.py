@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from devices.options import PushOptions
+from devices.thermometer_options import ThermometerOptions
 
 
-class Options(PushOptions):
+class Options(PushOptions, ThermometerOptions):
     """A LoRaWAN gateway or network server that forwards what its sensors send."""
 
     codec: Literal[

@@ -1,4 +1,4 @@
-"""What an uplink of a sensor says of people, whichever maker's it is."""
+"""What an uplink of a sensor says of people and temperatures, whichever maker's it is."""
 
 from __future__ import annotations
 
@@ -25,12 +25,26 @@ class Count(NamedTuple):
     at: datetime | None = None
 
 
+class Warmth(NamedTuple):
+    """What one thermometer of a sensor measured, each None where it is not said.
+
+    probe: what tells it from the sensor's own thermometer, which has none
+    startup_c: a temperature that its kind also says before it has measured
+    at: of a reading that was kept because it could not be sent, when it was made
+    """
+
+    celsius: float | None
+    humidity_pct: float | None = None
+    probe: str = ""
+    startup_c: float | None = None
+    at: datetime | None = None
+
+
 class Said(NamedTuple):
     """One uplink, decoded. `rest`: bytes at its end that are not understood."""
 
     counts: tuple[Count, ...] = ()
     at: datetime | None = None
     present: int | None = None
-    celsius: float | None = None
-    humidity_pct: float | None = None
+    warmths: tuple[Warmth, ...] = ()
     rest: bytes = b""

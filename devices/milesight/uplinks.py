@@ -134,9 +134,9 @@ def _decoded(node: Node) -> Node:
         inner = node.get(name)
         if isinstance(inner, str) and inner.lstrip().startswith("{"):
             inner = _json(inner)
-        if isinstance(inner, dict) and _counts_people(inner):
+        if isinstance(inner, dict) and _is_wanted(inner):
             return {**node, **{_plain(key): value for key, value in inner.items()}}
-    return node if _counts_people(node) else {}
+    return node if _is_wanted(node) else {}
 
 
 def _lines(node: Node, name: str, kind: str) -> dict[str, Any]:
@@ -158,8 +158,30 @@ VALUE = re.compile(
 """Names of counts, without what is no letter or digit: line_1_total_in, periodic_counter_out, people_in, in."""
 
 
-def _counts_people(node: Node) -> bool:
-    return any(_integer(value) is not None and VALUE.fullmatch(_plain(key)) for key, value in node.items())
+TEMPERATURES: Mapping[str, tuple[str, ...]] = {
+    "": ("temperature", "temperature1", "internaltemperature", "tempcsht", "tempc1"),
+    "2": ("temperature2", "exttemperature", "externaltemperature", "tempcds", "tempc2", "c2temperature"),
+    "3": ("temperature3", "tempc3", "c3temperature"),
+}
+"""Names of temperatures in °C, by what tells the probe from a sensor's own."""
+
+HUMIDITIES = ("humidity", "humsht")
+_WARM = {name for names in TEMPERATURES.values() for name in names}
+
+
+def number(value: object) -> float | None:
+    """A number, also where it is written as text."""
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,4}(\.[0-9]{1,6})?", value):
+        return float(value)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _is_wanted(node: Node) -> bool:
+    return any(
+        (_integer(value) is not None and VALUE.fullmatch(_plain(key)))
+        or (_plain(key) in _WARM and number(value) is not None)
+        for key, value in node.items()
+    )
 
 
 def _json(text: str) -> object:

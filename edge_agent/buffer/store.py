@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from edge_agent.buffer.adoption import NOBODY, Adoption
 from edge_agent.buffer.again import Again
@@ -17,6 +17,7 @@ from edge_agent.buffer.space import Space
 from edge_agent.buffer.transaction import JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
 
+MIRROR = "mirror"  # the fact that makes a file a mirror
 _BEGINNING = "beginning"
 
 
@@ -91,7 +92,7 @@ class Buffer:
     def apply(self, change: Transaction) -> None:
         """Commits the transaction; returns once the disk has it."""
         with self._db.transaction() as db:
-            _write(db, change)
+            write(db, change)
 
     def forget(self, before_epoch: int, before_day: int) -> None:
         """Drops headers of receipted older epochs that nothing needs any more, and identities of old days."""
@@ -133,12 +134,17 @@ class Buffer:
         look = "SELECT device, identity FROM seen WHERE device = ? AND identity = ?"
         return frozenset((row[0], row[1]) for key in identities for row in self._db.all(look, key))
 
+    def rows_of(self, query: str, values: Iterable[object]) -> list[Any]:
+        """The rows of a query, for those who copy the file."""
+        return self._db.all(query, values)
+
     def state(self, device: str) -> dict[str, bytes]:
         """What a driver's readings last committed."""
         return dict(self._db.all("SELECT key, value FROM state WHERE device = ?", (device,)))
 
 
-def _write(db: sqlite3.Connection, change: Transaction) -> None:
+def write(db: sqlite3.Connection, change: Transaction) -> None:
+    """What one transaction changes."""
     if change.epoch is not None:
         _write_epoch(db, change.epoch)
     db.executemany(

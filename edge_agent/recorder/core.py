@@ -30,6 +30,7 @@ from edge_agent.buffer.store import StreamIdentity, View
 from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, Transaction, checksum
 from edge_agent.clock import Now
 from edge_agent.recorder.admission import Admission
+from edge_agent.recorder.cadence import Cadence
 from edge_agent.recorder.cutting import Damaged
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
@@ -67,12 +68,14 @@ class Policy(NamedTuple):
     """When epochs end and batches are cut.
 
     epoch_s: age at which an epoch ends; full: rows that make a batch worth cutting while the link is busy or down;
-    linger_s: how long a live record may wait for company, drain_s: while a backlog goes out beside it
+    linger_s: how long a live record may wait for company, thrifty_s: where records come about once a second,
+    drain_s: while a backlog goes out beside it
     """
 
     epoch_s: float = 3600.0
     full: int = 1500
     linger_s: float = 0.05
+    thrifty_s: float = 1.5
     drain_s: float = 1.0
 
 
@@ -96,6 +99,7 @@ class Recorder:
         self._cutting: Lane | None = None
         self._evicting = False
         self._waits_since = dict.fromkeys(Lane, 0.0)
+        self._cadence = {lane: Cadence() for lane in Lane}
         self._admission = Admission(view.facts)
 
     def start(self, now: Now, reason: Reason | None, gaps: Sequence[Gap] = ()) -> list[Effect]:
@@ -191,12 +195,13 @@ class Recorder:
             return [TellToWait(event.ticket)]
         taken = 0
         for record, identity in zip(event.records, event.identities, strict=True):
-            if not self._admission.takes(record):
+            repeated = identity is not None and (identity in event.known or identity in self._pending.identities)
+            if not repeated and not self._admission.takes(record):
                 continue
             taken += 1
+            if repeated:
+                continue
             if identity is not None:
-                if identity in event.known or identity in self._pending.identities:
-                    continue
                 self._pending.identities[identity] = now.wall.date().toordinal()
             self._take(record, now)
         if taken == len(event.records):  # what was refused must be told again, so its cursor stays where it was
@@ -216,6 +221,7 @@ class Recorder:
         sealed = epoch.key.seal_row(lane, seq, kind.id, frame, self._seal.random)
         crc = checksum(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed)
         self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed, crc))
+        self._cadence[lane].came(now.mono)
         if self.cut[lane] == seq:
             self._waits_since[lane] = now.mono
         self.next[lane] = seq + 1
@@ -352,7 +358,10 @@ class Recorder:
         first = self._epochs[self._newest[0]].first
         for lane in Lane:
             rows = self.next[lane] - self.cut[lane]
-            live = now.mono - self._waits_since[lane] >= linger_s
+            wait_s = linger_s
+            if linger_s == self.policy.linger_s:
+                wait_s = self._cadence[lane].linger_s(linger_s, self.policy.thrifty_s)
+            live = now.mono - self._waits_since[lane] >= wait_s
             if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
                 self._cutting = lane
                 return [Cut(lane)]

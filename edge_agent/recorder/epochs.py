@@ -70,4 +70,6 @@ class BoxSeal(NamedTuple):
             self.box,
         )
         key = EpochKey(identity.epoch, os.urandom(32))
-        return key, wire_epoch.sign(identity, key.sealed_for(identity, self.recipients), self.key)
+        sealed = key.sealed_for(identity, self.recipients)
+        key.forget_secret()
+        return key, wire_epoch.sign(identity, sealed, self.key)

@@ -24,7 +24,7 @@ from edge_agent.buffer import Buffer, BufferDamaged, BufferError, View
 from edge_agent.buffer.connection import sync_folder
 from edge_agent.buffer.salvage import Gap, Salvaged, gaps, salvage
 from edge_agent.buffer.schema import NewerFormat
-from edge_agent.buffer.store import StreamIdentity
+from edge_agent.buffer.store import MIRROR, StreamIdentity
 from edge_agent.recorder.core import Reason
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.parts import InFlight
@@ -96,6 +96,8 @@ def replace_damaged(
 def _opened(buffer: Buffer, owner: Owner) -> Opened:
     try:
         view = buffer.view()
+        if MIRROR in view.facts:
+            raise BufferDamaged(f"{buffer.path}: a mirror in the buffer's place; its stream cannot go on from here")
         if view.identity is None:
             identity = StreamIdentity(owner.seal.random(16), None, owner.store, owner.box, owner.seal.random(32))
             buffer.found(identity, msgspec.msgpack.encode(Beginning("new", [])))

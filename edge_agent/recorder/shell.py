@@ -20,7 +20,7 @@ from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
 from edge_agent.buffer.again import Range
-from edge_agent.buffer.outbox import Waiting
+from edge_agent.buffer.mirror import Forgotten
 from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
@@ -47,7 +47,9 @@ from edge_agent.recorder.messages import (
     Tick,
     WantedAgain,
 )
+from edge_agent.recorder.mirroring import Mirroring, lent
 from edge_agent.recorder.opening import replace_damaged
+from edge_agent.recorder.status import Status, look
 from records import Lane, Record
 
 GROUP = 256
@@ -81,17 +83,6 @@ class BufferFull(Exception):
     """There is no room now; the source keeps what it has and comes again."""
 
 
-class Status(NamedTuple):
-    """What the buffer holds, for the heartbeat. accepted, cut: the highest numbers of each lane."""
-
-    stream: bytes
-    epoch: bytes
-    accepted: dict[Lane, int]
-    cut: dict[Lane, int]
-    waiting: dict[Lane, Waiting]
-    bytes: int
-
-
 class _Submitted(NamedTuple):
     submission: Submission
     done: Future[None]
@@ -107,6 +98,7 @@ class Desk:
     on_submit: hears of every submission, in the thread that hands it over
     sending: digests in the uplink's window, which eviction leaves alone
     fetches: how often the uplink took something to send
+    mirror: hears of every commit
     """
 
     def __init__(self) -> None:
@@ -116,6 +108,7 @@ class Desk:
         self.sending: frozenset[bytes] = frozenset()
         self.fetches = 0
         self.closed = threading.Event()
+        self.mirror: Mirroring | None = None
 
     def submit(self, submission: Submission) -> Future[None]:
         """Hands records over; the future is done once they are on disk."""
@@ -225,17 +218,7 @@ class RecorderThread:
 
     def status(self) -> Status:
         """Asked through the desk from another thread."""
-        recorder = self._recorder
-        return self._desk.ask(
-            lambda buffer: Status(
-                recorder.identity.stream,
-                recorder.epoch,
-                dict(recorder.accepted),
-                {lane: recorder.cut[lane] - 1 for lane in Lane},
-                {lane: buffer.outbox.waiting(lane) for lane in Lane},
-                buffer.space.on_disk(),
-            )
-        )
+        return self._desk.ask(lambda buffer: look(self._recorder, buffer, self._limits, self._clock.now()))
 
     def _turn(self) -> None:
         """Takes what is at hand, commits it as one group, looks what is due."""
@@ -318,6 +301,8 @@ class RecorderThread:
 
     def _commit(self, transaction: Transaction) -> None:
         self._buffer.apply(transaction)
+        if self._desk.mirror:
+            self._desk.mirror.took(transaction)
         if transaction.batches or transaction.epoch or transaction.again:
             self._desk.on_cut()
         self._step(Committed())
@@ -325,6 +310,8 @@ class RecorderThread:
     def _reopen(self) -> None:
         """An error says nothing about what the disk has: read it again, and go on from there."""
         waits = iter(_RETRY_S)
+        if self._desk.mirror:
+            self._desk.mirror.compare()  # nobody tells it of a commit that failed and is there
         while True:
             try:
                 self._buffer = self._buffer.reopen()
@@ -342,7 +329,8 @@ class RecorderThread:
         log.error("event=buffer-damaged reason=%r", str(damage))
         identity, in_flight, now = self._recorder.identity, self._recorder.in_flight(), self._clock.now()
         self._buffer.close()
-        opened = replace_damaged(self._buffer.path, identity.store, identity.box, self._seal, now.wall, in_flight)
+        with lent(self._desk.mirror) as mirror:
+            opened = replace_damaged(self._buffer.path, *identity[2:4], self._seal, now.wall, in_flight, mirror)
         self._buffer = opened.buffer
         self._recorder = Recorder(opened.identity, opened.view, self._seal, self._recorder.policy)
         self.start(opened.reason, opened.gaps)
@@ -383,5 +371,8 @@ class RecorderThread:
         hour = now.date().toordinal() * 24 + now.hour
         if hour != self._forgotten_on:
             self._forgotten_on = hour
-            self._buffer.forget(self._recorder.oldest_ordinal, now.date().toordinal() - SEEN_DAYS)
+            old = Forgotten(self._recorder.oldest_ordinal, now.date().toordinal() - SEEN_DAYS)
+            self._buffer.forget(*old)
+            if self._desk.mirror:
+                self._desk.mirror.took(old)
             self._evict(0)

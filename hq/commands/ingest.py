@@ -14,6 +14,11 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--file", type=Path, metavar="FILE", help="take in what `edge-agent buffer export` wrote, and end"
     )
+    command.add_argument(
+        "--mqtt",
+        metavar="URL",
+        help="read from the MQTT broker at mqtts://HOST:PORT by a shared subscription, instead of the embedded broker",
+    )
     command.set_defaults(work=_work)
 
 
@@ -24,4 +29,4 @@ def _work(args: Namespace) -> int:
         return carried.main(args.data, args.file)
     from hq.ingest import main
 
-    return main(args.data)
+    return main(args.data, args.mqtt)

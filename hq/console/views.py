@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from hq import fleet, today
-from hq.fleet import LaneCount, State, Store
+from hq.fleet import LaneCount, Notice, State, Store
 from hq.today import Last, Today
 
 BOARD_RECORDS = 12
@@ -51,6 +51,7 @@ class StorePage:
     now: datetime
     row: Row
     lanes: list[LaneCount]
+    notices: list[Notice]
     last: list[Last]
 
     @property
@@ -91,7 +92,8 @@ def store_page(connection: Connection, now: datetime, name: str) -> StorePage | 
         return None
     (row,) = _rows(connection, stores, now)
     lanes = fleet.lane_counts(connection, row.store)
-    return StorePage(now, row, lanes, today.last_records(connection, [name], now, STORE_RECORDS))
+    notices = fleet.notices(connection, name)
+    return StorePage(now, row, lanes, notices, today.last_records(connection, [name], now, STORE_RECORDS))
 
 
 def _rows(connection: Connection, stores: list[Store], now: datetime) -> list[Row]:

@@ -243,6 +243,22 @@ _WORDS: dict[str, tuple[str, str]] = {
     "tender.alipay": ("Alipay", "支付宝"),
     "tender.unionpay": ("UnionPay", "银联"),
     "tender.voucher": ("voucher", "代金券"),
+    "notice.fork": (
+        "A disk image of {subject} went two ways. Both are stored; the box was told to begin anew.",
+        "{subject} 的磁盘映像分成了两路：两路数据均已入库，已通知主机重新开始。",
+    ),
+    "notice.two-boxes": (
+        "Two mini-PCs speak as {subject}. Take one off, or add it under a name of its own.",
+        "有两台主机以 {subject} 的身份上报。请停用其中一台，或以新名称登记。",
+    ),
+    "notice.old-image": (
+        "An older image of {subject} speaks again: it was restored, or a second mini-PC runs.",
+        "{subject} 的旧映像再次上报：映像被恢复，或有第二台主机在运行。",
+    ),
+    "notice.re-imaged": (
+        "{subject} began with an empty buffer. What it had not sent before is listed as missing.",
+        "{subject} 以空缓冲区重新开始；此前未上传的数据列为缺失。",
+    ),
     "stream.new": ("new", "新建"),
     "stream.salvaged": ("salvaged", "修复"),
     "stream.restored": ("restored", "恢复"),
@@ -262,10 +278,10 @@ class Words:
         """The word or sentence of `key`. Raises KeyError for one that does not exist."""
         return _WORDS[key][self._place].format(**values)
 
-    def named(self, group: str, name: str) -> str:
+    def named(self, group: str, name: str, **values: str) -> str:
         """The word of a name that a device or till chose, and the name itself where we have no word for it."""
         key = f"{group}.{name}"
-        return self(key) if key in _WORDS else name
+        return self(key, **values) if key in _WORDS else name
 
 
 def keys() -> dict[str, tuple[str, str]]:

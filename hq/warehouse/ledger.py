@@ -14,6 +14,7 @@ import psycopg
 
 from cloud_sync.ingest.work import Batch, Header
 from cloud_sync.wire.epoch import NO_EPOCH
+from hq.warehouse.folding import Folded
 from hq.warehouse.source import SourceKey
 from hq.warehouse.spans import Span, gaps, spans_of
 from hq.warehouse.standing import moment
@@ -69,13 +70,16 @@ def put_stored(cursor: Cursor, stored: Mapping[bytes, int]) -> None:
     )
 
 
-def claim(cursor: Cursor, batches: Iterable[Batch]) -> dict[bytes, list[Span]]:
-    """Claims the numbers of these batches that nobody had claimed; which they are, by digest."""
+def claim(cursor: Cursor, batches: Sequence[Batch], folded: Folded) -> dict[bytes, list[Span]]:
+    """Claims the numbers of these batches that nobody had claimed, folded or not; which they are, by digest."""
     wanted = {
         (batch.stream, batch.epoch, int(batch.lane), first, last, batch.digest): batch
         for batch in batches
-        for first, last in spans_of(batch.entries)
+        for span in spans_of(batch.entries)
+        for first, last in gaps(span, folded.get((batch.epoch, int(batch.lane)), ()))
     }
+    if not wanted:
+        return {batch.digest: [] for batch in batches}
     rows = [(wanted[key].sender.store, *key[:5]) for key in sorted(wanted)]
     cursor.execute(
         """INSERT INTO claim (store, stream, epoch, lane, seqs)
@@ -87,7 +91,7 @@ def claim(cursor: Cursor, batches: Iterable[Batch]) -> dict[bytes, list[Span]]:
         _arrays(rows),
     )
     whole = set(cursor.fetchall())
-    claimed: dict[bytes, list[Span]] = {}
+    claimed: dict[bytes, list[Span]] = {batch.digest: [] for batch in batches}
     for key in sorted(wanted):
         batch = wanted[key]
         if key[:5] in whole:

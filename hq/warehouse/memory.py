@@ -175,8 +175,8 @@ class MemoryWarehouse:
         if known and known.header.identity.stream == beat.stream and tuple(known.sender[:2]) == name:
             heard = self._epoch_heard.get(beat.epoch, (0,) * len(LaneNumber))
             self._epoch_heard[beat.epoch] = tuple(map(max, heard, accepted(beat)))
-        if vouched := mark(beat, received):
-            self.marks[name] = sorted({*self.marks.get(name, ()), vouched}, key=lambda one: one.at)
+            if vouched := mark(beat, received):
+                self.marks[name] = sorted({*self.marks.get(name, ()), vouched}, key=lambda one: one.at)
         before = self.runs.get(name, [])
         self.runs[name] = follow(before, beat)
         if rule := noticed(before, self.runs[name]):

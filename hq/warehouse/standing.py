@@ -11,7 +11,7 @@ from hq.warehouse.explained import Kind
 from hq.warehouse.spans import Span
 from records import ClockQuality, Lane
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Epoch(NamedTuple):
@@ -65,16 +65,18 @@ class Standing(NamedTuple):
 def moment(us: int, instead: datetime) -> datetime:
     """A time that a box told, `instead` where no calendar has it."""
     try:
-        return _EPOCH + timedelta(microseconds=us)
+        return EPOCH + timedelta(microseconds=us)
     except OverflowError:
         return instead
 
 
 def mark(beat: Heartbeat, received: datetime) -> Mark | None:
-    """What a heartbeat vouches for; None where the box's clock is unknown. Its time is never after its receipt."""
-    if beat.clock == ClockQuality.UNKNOWN:
+    """What a heartbeat vouches for; None where the box's clock is unknown, or was not yet held against HQ's: the time
+    of its receipt would be too late for what was accepted on its way. Its time is never after its receipt.
+    """
+    if beat.clock == ClockQuality.UNKNOWN or beat.skew_ms is None:
         return None
-    at = moment(beat.at_us, received) - timedelta(milliseconds=beat.skew_ms or 0)
+    at = moment(beat.at_us, received) - timedelta(milliseconds=beat.skew_ms)
     return Mark(beat.stream, min(at, received).astimezone(UTC), accepted(beat))
 
 

@@ -46,7 +46,10 @@ def note(cursor: Cursor, headers: Iterable[Header], beats: Iterable[Beat], recei
 
 
 def note_beat(cursor: Cursor, beat: Beat, received: datetime) -> None:
-    """What the box had accepted in its epoch, and by when."""
+    """What the box had accepted in its epoch, and by when.
+
+    An epoch whose header is not here vouches for nothing: it may be of an old image, and its numbers not those stored.
+    """
     body = beat.body
     if not isinstance(body, Heartbeat):
         return
@@ -57,7 +60,7 @@ def note_beat(cursor: Cursor, beat: Beat, received: datetime) -> None:
            WHERE epoch = %s AND (stream, store, box) = (%s, %s, %s)""",
         [*named, body.epoch, body.stream, *beat.sender[:2]],
     )
-    if vouched := mark(body, received):
+    if cursor.rowcount and (vouched := mark(body, received)):
         cursor.execute(
             """INSERT INTO mark (store, box, stream, at, vital, normal, bulk) VALUES (%s, %s, %s, %s, %s, %s, %s)
                ON CONFLICT DO NOTHING""",

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
 from cloud_sync.wire.epoch import EpochIdentity
-from hq.warehouse import coverage, ledger, messages, streams
+from hq.warehouse import coverage, folding, ledger, messages, streams
 from hq.warehouse.columns import COMMON, TABLES
 from hq.warehouse.explained import Kind, Told, not_held, tombstone
 from hq.warehouse.ledger import Identity, StoreKey
@@ -96,7 +96,10 @@ class Transaction:
 
     def _claim(self, batches: Sequence[Batch]) -> Mapping[bytes, list[Span]]:
         unseen = ledger.put_digests(self._cursor, batches, self._work.received)
-        return ledger.claim(self._cursor, [b for b in batches if b.digest in unseen]) if unseen else {}
+        if not unseen:
+            return {}
+        fresh = [batch for batch in batches if batch.digest in unseen]
+        return ledger.claim(self._cursor, fresh, folding.folded(self._cursor, fresh, self._work.received))
 
     def _store(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> int:
         """How many of the records a source had brought before. What no table can hold claims no event."""

@@ -9,6 +9,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,10 +17,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cloud_sync.seal.dictionary import CURRENT, Zstd
 from cloud_sync.seal.epoch_key import EpochKey
 from cloud_sync.seal.hpke import OpeningKey
-from cloud_sync.wire import batch, certificate, epoch, heartbeat
+from cloud_sync.wire import batch, certificate, epoch, export, heartbeat, succession
 from cloud_sync.wire.certificate import Usage
-from cloud_sync.wire.downlink import Hold, Kind, Receipt, Signer
-from cloud_sync.wire.heartbeat import DeviceState, Heartbeat, LaneState, Will
+from cloud_sync.wire.downlink import (
+    ANY_EPOCH,
+    Command,
+    Hold,
+    Kind,
+    Message,
+    Order,
+    Pace,
+    Receipt,
+    Refusal,
+    Resend,
+    Signer,
+    Succession,
+)
+from cloud_sync.wire.heartbeat import Answer, DeviceState, Heartbeat, LaneState, Will
+from cloud_sync.wire.topics import Up
 from records import ClockQuality, Lane, Record, to_json, to_wire, type_of
 from records.types import DoorCount, PosSale, SaleLine, Tender
 
@@ -67,6 +82,7 @@ def main() -> None:
     door = type_of(DOOR).id
     row = key.seal_row(Lane.NORMAL, 1, door, Zstd().record(to_wire(ROWS[0])), os.urandom)
     rows = batch.pack_rows(Lane.NORMAL, identity.epoch, 1, [batch.Row(door, CURRENT, row)])
+    roots = [root, *(Ed25519PrivateKey.generate() for _ in range(2))]
     signer = Signer(receipts, certificate.issue(root, Usage.RECEIPTS, 1, 1, receipts.public_key()))
     said = Heartbeat(
         store="0214", box="box-1", session=7, seq=3, at_us=1_795_167_060_000_000, version="0.1.0",
@@ -92,9 +108,49 @@ def main() -> None:
             "epochs": [identity.epoch.hex()],
         },
         "heartbeat": {"bytes": heartbeat.sign(said, box).hex(), "session": 7, "seq": 3, "accepted": [2, 1, 0]},
+        **_others(batch.digest(sealed)[:16], identity, roots, box),
         "will": {"bytes": heartbeat.sign(Will("0214", "box-1", 7), box).hex(), "session": 7},
     }
     FILE.write_text(json.dumps(vectors, indent=1, ensure_ascii=False) + "\n")
+
+
+def _others(
+    digest: bytes, identity: epoch.EpochIdentity, roots: list[Ed25519PrivateKey], box: Ed25519PrivateKey
+) -> dict[str, object]:
+    """Everything else that goes down, a root's succession, what a box answers, and a file that a person carries."""
+    keys = {usage: Ed25519PrivateKey.generate() for usage in Usage}
+    signers = {
+        usage: Signer(key, certificate.issue(roots[0], usage, usage, 1, key.public_key()))
+        for usage, key in keys.items()
+    }
+    later = Signer(
+        keys[Usage.RECEIPTS], certificate.issue(roots[2], Usage.RECEIPTS, 7, 5, keys[Usage.RECEIPTS].public_key())
+    )
+    links = b"".join(
+        succession.issue(old, number, new.public_key()).raw for number, (old, new) in enumerate(pairwise(roots), 1)
+    )
+    ranges = [(identity.stream, ANY_EPOCH, 1, 11, 20), (identity.stream, identity.epoch, 0, 3, 3)]
+    bodies: dict[str, tuple[Signer, Kind, Message]] = {
+        "refusal": (signers[Usage.RECEIPTS], Kind.REFUSAL, Refusal(7, digest, "changed since it was sealed")),
+        "pace": (signers[Usage.RECEIPTS], Kind.PACE, Pace(8, 20_000, 300)),
+        "resend": (signers[Usage.RECEIPTS], Kind.RESEND, Resend(9, ranges)),
+        "command": (signers[Usage.OPERATIONS], Kind.COMMAND, Order(1, 2, Command.NEW_STREAM.value, identity.stream)),
+        "configuration": (signers[Usage.OPERATIONS], Kind.CONFIG, Order(1, 3, "store.yaml", b"store: '0214'\n")),
+        "succession": (later, Kind.SUCCESSION, Succession(10, links)),
+        "receipt_of_a_later_root": (later, Kind.RECEIPT, Receipt(11, digest)),
+    }
+    fingerprint = identity.fingerprint
+    made: dict[str, object] = {
+        name: {"bytes": signer.seal(kind, body, fingerprint).hex()} for name, (signer, kind, body) in bodies.items()
+    }
+    made["later_root"] = roots[2].public_key().public_bytes_raw().hex()
+    for name, answer in {
+        "answer_to_order": Answer("0214", "box-1", 12, (1, 2), done=False, why="disk full"),
+        "answer_to_resend": Answer("0214", "box-1", 13, not_held=tuple(ranges)),
+    }.items():
+        made[name] = {"bytes": heartbeat.sign(answer, box).hex()}
+    made["carried"] = {"bytes": b"".join(export.write("0214", "box-1", [(Up.EPOCH, b"one"), (Up.BATCH, b"two")])).hex()}
+    return made
 
 
 if __name__ == "__main__":

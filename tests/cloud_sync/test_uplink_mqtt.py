@@ -7,49 +7,22 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import nats
 import pytest
 
-from cloud_sync.uplink.core import Uplink
-from cloud_sync.uplink.dialing import Route
 from cloud_sync.uplink.inbox import Inbox
-from cloud_sync.uplink.messages import Carried, Downlink, LinkDown, LinkUp, NewParcels, Parcel, Say, TimeOfDay
+from cloud_sync.uplink.messages import Carried, Downlink, LinkDown, LinkUp, NewParcels, Parcel, Say
 from cloud_sync.uplink.mqtt import Broker, MqttLink, Tls
-from cloud_sync.uplink.run import Loop
-from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire.downlink import Kind, Order
-from cloud_sync.wire.topics import Address, Up
+from cloud_sync.wire.topics import Up
 from hq import certificates
 from hq.stream import worker_tls
-from tests.cloud_sync.uplink_parts import PIN, MemoryOutbox, batch, header, parcel, receipt, word
+from tests.cloud_sync.uplink_parts import MemoryOutbox, batch, header, parcel, receipt, word
+from tests.cloud_sync.uplink_run import BOX, DEADLINE_S, STRAIGHT, RealClock, running, until
 from tests.services import TOPIC_ROOT, BrokerForTests, Files, new_broker
-
-DEADLINE_S = 30.0
-BOX = Address(TOPIC_ROOT, "s1", "box-1")
-STRAIGHT = Route(None, None)
-
-
-class RealClock:
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def wall_us(self) -> int:
-        return time.time_ns() // 1000
-
-    def time_of_day(self) -> TimeOfDay:
-        return TimeOfDay(1, 0)
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 class Hq:
@@ -95,68 +68,6 @@ class Hq:
     async def _send(self, raw: bytes) -> None:
         await self._connection.publish(BOX.down().replace("/", "."), raw)
         await self._connection.flush()
-
-
-@dataclass
-class Orders:
-    """The port `Agent`, which keeps what it is told."""
-
-    orders: list[tuple[Kind, Order]] = field(default_factory=list)
-    ranges: list[object] = field(default_factory=list)
-    serials: list[int] = field(default_factory=list)
-    roots: list[bytes] = field(default_factory=list)
-    facts: dict[str, int] = field(default_factory=dict)
-    restarts: list[str] = field(default_factory=list)
-
-    def ordered(self, kind: Kind, order: Order) -> None:
-        self.orders.append((kind, order))
-
-    def resend_wanted(self, ranges: tuple[tuple[bytes, bytes, int, int, int], ...]) -> None:
-        self.ranges.append(ranges)
-
-    def remember_lowest(self, serial: int) -> None:
-        self.serials.append(serial)
-
-    def remember_root(self, key: bytes) -> None:
-        self.roots.append(key)
-
-    def remember(self, name: str, value: int) -> None:
-        self.facts[name] = value
-
-    def restart(self, why: str) -> None:
-        self.restarts.append(why)
-
-
-class Running:
-    """A whole uplink on its thread."""
-
-    def __init__(self, brokers: list[Broker], files: Files, outbox: MemoryOutbox) -> None:
-        self.inbox, self.agent, self.stop = Inbox(), Orders(), threading.Event()
-        self.core = Uplink(PIN, Settings(spread_s=0.0, resend_s=1.0, ways=("wired",) * len(brokers)), Random(1))
-        clock = RealClock()
-        tls = Tls(files.ca, files.certificate, files.key)
-        self.link = MqttLink(BOX, brokers, tls, lambda: b"last will", self.inbox, clock)
-        self.loop = Loop(self.core, self.inbox, self.link, outbox, self.agent, clock)
-        self.thread = threading.Thread(target=self.loop.run, args=(self.stop,))
-        self.thread.start()
-
-    @property
-    def up(self) -> bool:
-        return self.core.figures.up_since is not None
-
-    def close(self) -> None:
-        self.stop.set()
-        self.thread.join(DEADLINE_S)
-        assert not self.thread.is_alive()
-
-
-@contextlib.contextmanager
-def running(brokers: list[Broker], files: Files, outbox: MemoryOutbox) -> Iterator[Running]:
-    made = Running(brokers, files, outbox)
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.cleaning import quarantine
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.listener import Listener, Pushing
+from edge_agent.listener import Limits, Listener, Pushing
 from edge_agent.station import Station
 from records import Lane, Record, to_json
 from records.types import PaymentCode
@@ -138,7 +138,7 @@ def test_a_post_is_stored_once_however_often_it_comes(tmp_path: Path) -> None:
     options = Options.model_validate({"id": "p", "driver": "http-push"})
     with running(tmp_path, TestBox()) as (desk, recorder):
         pushing = {"p": Pushing(receiver(), options, station, threading.Lock())}
-        listener = Listener(("127.0.0.1", 0), pushing, Intake(desk, Cleaning(bytes(32)), clock))
+        listener = Listener(("127.0.0.1", 0), pushing, Intake(desk, Cleaning(bytes(32)), clock), Limits())
         listener.start()
         accepted = []
         for body in (SALE, SALE, SALE, SALE.replace(b"9.90", b"9.80"), SALE):

@@ -115,6 +115,16 @@ def test_a_lost_port_stays_lost_until_opened_again() -> None:
     device.close()
 
 
+@pytest.mark.parametrize(("bytesize", "parity"), [(7, "E"), (8, "E"), (7, "N")])
+def test_a_simulated_line_has_no_parity(line: PtyWay, bytesize: int, parity: str) -> None:
+    """A pseudo-terminal stands in for any line, opened as often as one likes."""
+    for code in ("FIRST", "AGAIN"):
+        device = opened("scanner-serial", line.port, bytesize=bytesize, parity=parity)
+        line.write(f"{code}\r".encode())
+        assert scans(read_until(device, lambda items: len(items) == 1)) == [code]
+        device.close()
+
+
 def test_silence_ends_a_code_without_suffix(line: PtyWay) -> None:
     """A scanner that sends nothing behind a code is heard all the same."""
     device = opened("scanner-serial", line.port, suffix="none", gap_s=0.05)

@@ -158,3 +158,20 @@ def test_the_reserve_is_written_for_real(tmp_path: Path, budget: int) -> None:
         file = (tmp_path / "buffer.db").stat()
 
     assert file.st_blocks * 512 >= 8 * MIB
+
+
+def test_the_heartbeat_says_how_many_hours_are_left(tmp_path: Path) -> None:
+    """Nothing is said before anything was cut; then the room shrinks as unsent records fill it."""
+    rng = Random(5)
+    with running(tmp_path, TestBox(), limits=SMALL) as (desk, recorder):
+        first = recorder.status().hours_left
+        assert outcomes([submit(desk, vital(rng, n)) for n in range(500)]) == Counter(done=500)
+        until(lambda: recorder.status().cut == recorder.status().accepted, "everything cut")
+        some = recorder.status().hours_left
+        fill_with_sales(desk, rng)
+        full = recorder.status().hours_left
+
+    assert first is None or first > 0
+    assert some is not None
+    assert full is not None
+    assert some > full == 0

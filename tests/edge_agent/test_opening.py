@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
+import pytest
+
+from edge_agent.buffer.connection import Connection
 from edge_agent.buffer.schema import PAGE
 from edge_agent.recorder.core import Policy, Recorder
-from edge_agent.recorder.messages import Accept, Flush
+from edge_agent.recorder.messages import Accept, Flush, Tick
 from edge_agent.recorder.opening import FILE, open_buffer
+from records.types import StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, some_records
-from tests.edge_agent.test_recorder import Bench
+from tests.edge_agent.test_recorder import ROOM, Bench, accept
 
 
 def test_a_stream_says_what_it_is_though_its_first_start_was_cut_off(tmp_path: Path) -> None:
@@ -53,3 +61,97 @@ def _wreck(path: Path, table: str) -> None:
     with path.open("r+b") as file:
         file.seek((page - 1) * PAGE)
         file.write(b"\xff" * PAGE)
+
+
+def test_sources_are_known_again_after_a_salvage(tmp_path: Path) -> None:
+    """The new stream keeps the secret by which identities are hashed: what a till brings again is not taken twice."""
+    bench = Bench(tmp_path)
+    key = bench.core.identity_key("till-1", "01/1")
+    bench.step(Accept(None, some_records(1), [key], {}, frozenset()))
+    bench.step(Flush())
+    bench.buffer.close()
+    _wreck(tmp_path / FILE, "lane")
+
+    again = Bench(tmp_path, bench.box)
+
+    assert again.core.identity.stream != bench.core.identity.stream
+    assert again.core.identity_key("till-1", "01/1") == key
+    assert again.buffer.seen([key]) == {key}
+
+
+def test_a_second_salvage_keeps_the_streams_apart(tmp_path: Path) -> None:
+    """A file that holds batches of an earlier stream is damaged too: equal numbers of both streams are all there."""
+    box, made = TestBox(), some_records(600)
+    for life, records in enumerate((made[:300], made[300:])):
+        bench = Bench(tmp_path, box)
+        bench.step(accept(records))
+        bench.step(Flush())
+        bench.buffer.close()
+        if not life:
+            _wreck(tmp_path / FILE, "lane")
+            Bench(tmp_path, box).buffer.close()
+    _wreck(tmp_path / FILE, "lane")
+
+    last = Bench(tmp_path, box)
+    while last.core.uncut:
+        last.clock.mono += 1
+        last.step(Tick(1.0, ROOM))
+    found = box.read_streams(last.parcels())
+
+    assert len({stream for stream, _, _ in found}) == 3
+    assert all(record in found.values() for record in made)
+
+
+class Halt(Exception):
+    """The process ends here."""
+
+
+def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever change of the folder or commit was the last, the next start has every record, once."""
+    box, made = TestBox(), some_records(300)
+    for steps in count():
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        bench = Bench(folder, box)
+        bench.step(accept(made))
+        bench.step(Flush())
+        bench.buffer.close()
+        _wreck(folder / FILE, "lane")
+        with monkeypatch.context() as patch:
+            halted = _open_halting(folder, box, patch, steps)
+        gc.collect()
+
+        again = Bench(folder, TestBox(box.hq, box.key))
+        while again.core.uncut:
+            again.clock.mono += 1
+            again.step(Tick(1.0, ROOM))
+        found = again.box.read_streams(again.parcels()).values()
+        again.buffer.close()
+        assert sum(record in found for record in made) == len(made)
+        assert sum(isinstance(record.data, StreamOpen) and record.data.reason == "salvaged" for record in found) == 1
+        if not halted:
+            break
+    assert steps > 10
+
+
+def _open_halting(folder: Path, box: TestBox, patch: pytest.MonkeyPatch, steps: int) -> bool:
+    """Opens the buffer and ends after so many steps; whether there were more."""
+    left = iter(range(steps))
+
+    def halting(work: Callable[..., object]) -> Callable[..., object]:
+        def stopped(*told: object, **named: object) -> object:
+            if next(left, None) is None:
+                raise Halt
+            return work(*told, **named)
+
+        return stopped
+
+    for place, name in [(Path, "rename"), (Path, "unlink"), (os, "link"), (os, "fsync"), (Connection, "close")]:
+        patch.setattr(place, name, halting(getattr(place, name)))
+    patch.setattr(Connection, "transaction", contextmanager(halting(Connection.transaction.__wrapped__)))
+    with suppress(Halt):
+        open_buffer(folder, "0214", "box-1", box.seal, NOON).buffer.close()
+        return False
+    return True

@@ -17,7 +17,7 @@ from edge_agent.intake import Intake
 from edge_agent.recorder.opening import FILE
 from edge_agent.recorder.shell import Desk
 from edge_agent.station import Station
-from edge_agent.supervisor import Failed, Opened, Say, Supervision, Wait, supervise
+from edge_agent.supervisor import Failed, Say, Supervision, Wait, Works, supervise
 from records import Record
 from records.types import DeviceHealth, DoorCount, Quarantine
 from tests.edge_agent.boxes import NOON, TestBox
@@ -86,7 +86,7 @@ def test_a_loss_and_a_return_are_told_once_each() -> None:
     """However often a lost device is tried, HQ hears of one down and one up."""
     supervision = Supervision(AtOnce())
     said = []
-    for event in (Opened(), Failed("gone"), Failed("gone"), Failed("gone"), Opened(), Opened()):
+    for event in (Works(), Failed("gone"), Failed("gone"), Failed("gone"), Works(), Works()):
         said += [effect.health for effect in supervision.step(event) if isinstance(effect, Say)]
 
     assert said == [DeviceHealth(state="down", reason="gone"), DeviceHealth(state="up")]
@@ -115,6 +115,18 @@ def test_a_driver_that_raises_anything_is_opened_again(tmp_path: Path) -> None:
     assert [record.data.in_ for record in found if isinstance(record.data, DoorCount)] == [1, 2, 3]
     assert [record.data.state for record in found if isinstance(record.data, DeviceHealth)] == ["down", "up"] * 2
     assert device.opened == 3
+
+
+def test_a_port_without_its_device_is_lost_once(tmp_path: Path) -> None:
+    """Opened again and again with nothing behind it but noise: one down, and an up with the first reading."""
+    lost = DeviceOffline("no slave answers")
+    noise = Taken([Rejected("half a frame", b"\x01", NOON)])
+    device = Scripted(lost, Taken(), lost, noise, lost, Taken([count(1)]))
+    with supervised(tmp_path, device) as records:
+        assert device.done.wait(60)
+
+    assert [record.data.state for record in records() if isinstance(record.data, DeviceHealth)] == ["down", "up"]
+    assert device.opened == 4
 
 
 def test_a_source_is_confirmed_after_the_commit(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ class File:
                 os.pwrite(self.fd, content, at)
 
     def take_back(self, changes: Sequence[Change]) -> None:
-        """Back to the durable content. Who read the state may not have written."""
+        """Back to the durable content, where nobody has written anything else meanwhile."""
         for at, content in changes:
             if content is not None:
                 os.pwrite(self.fd, self.durable[at : at + SECTOR], at)
@@ -92,6 +92,11 @@ class File:
             self.restore()
         elif changes:
             os.ftruncate(self.fd, len(self.durable))
+
+    @property
+    def restored(self) -> bool:
+        """Whether the file has the durable content; one that was written over with what it held has."""
+        return os.pread(self.fd, len(self.durable) + 1, 0) == self.durable
 
     def restore(self) -> None:
         """Back to the durable content, whatever was done to the file."""
@@ -231,9 +236,9 @@ class Stage:
             os.utime(file.fd, ns=(UNTOUCHED_NS, UNTOUCHED_NS))
         yield self.folder
         for file in state.names.values():
-            if os.fstat(file.fd).st_mtime_ns == UNTOUCHED_NS:
-                file.take_back(state.changes.get(id(file), ()))
-            else:
+            touched = os.fstat(file.fd).st_mtime_ns != UNTOUCHED_NS
+            file.take_back(state.changes.get(id(file), ()))
+            if touched and not file.restored:
                 file.restore()
         if {entry.name for entry in os.scandir(self.folder)} != self._laid.keys():
             self._name(state.names)

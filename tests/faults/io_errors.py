@@ -19,6 +19,7 @@ import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from pathlib import Path
@@ -33,11 +34,12 @@ from tests.faults.disk import Disk, operations
 from tests.faults.store_side import Life, TestBox, begin
 from tests.faults.supply import DEVICE, Supply
 
-LONG = 110  # submissions in the file that has a long log
+LONG = {"syncs": 110, "writes": 30}  # submissions in the file that has a long log; with 110 it is soon checkpointed
 MORE = 130  # submissions of a run at most
 AFTER = 5  # submissions after the fault
-STUCK_S = 30.0
-LASTS = (4, 1, 2, 1, 2, 1, 2, 1, 3, 1)  # how many calls fail, by the last digit of n
+AT_ONCE = 6
+STUCK_S = 60.0
+LASTS = (3, 1, 2, 1, 1, 2, 1, 4, 1, 1)  # how many calls fail, by the last digit of n
 GAVE_UP = 3
 _NOTE = Struct("<cQ")
 
@@ -62,9 +64,9 @@ def plan(what: str, most: int) -> list[Fault]:
 
 
 def live(folder: Path, log: Path | None, box: TestBox, supply: Supply, upto: int, fault: Fault | None) -> int:
-    """One life in a fork: submissions one after another, each confirmation noted; its exit status."""
+    """One life in a fork: submissions one after another, each confirmation noted; its process."""
     if child := os.fork():
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return child
     disk = Disk()
     disk.watch(folder, log)
     if fault:
@@ -75,6 +77,14 @@ def live(folder: Path, log: Path | None, box: TestBox, supply: Supply, upto: int
         status = 0
     disk.note(_NOTE.pack(b"F", disk.failed()))
     os._exit(status)
+
+
+def gave_up(child: int) -> bool:
+    """Whether that life, now at its end, was cut short by the recorder."""
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status not in (0, GAVE_UP):
+        raise SystemExit(f"a recorder ended with status {status}")
+    return status == GAVE_UP
 
 
 class GaveUp(Exception):
@@ -98,49 +108,66 @@ def _submit(life: Life, disk: Disk, supply: Supply, upto: int, fault: Fault | No
             return
 
 
+class Trial:
+    """One fault, and the folders of its own: the buffer and the log of what reached it."""
+
+    def __init__(self, work: Path, fault: Fault) -> None:
+        shutil.rmtree(work, ignore_errors=True)
+        self.fault = fault
+        self.before = work.with_name("new" if fault.on_new_file else "long")
+        self.buffer, self.log, self.images, self.stage = (work / each for each in ("buffer", "log", "images", "stage"))
+        shutil.copytree(self.before, self.buffer)
+        self.images.mkdir()
+        self.stage.mkdir()
+
+
 class Sweep:
     """Runs the plan. came: faults that came to pass; restarts: recorders that gave up."""
 
     def __init__(self, work: Path, seed: int, what: str, most: int) -> None:
         self._work = work
         self._box = TestBox()
-        self._supply = Supply(seed, LONG + MORE + 2 * AFTER, 3)
+        self._supply = Supply(seed, LONG[what] + MORE + 2 * AFTER, 3)
         self._random = Random(seed)
         self._audits = {new: Audit(self._box, self._supply) for new in (False, True)}
         self.plan = plan(what, most)
+        self._long = LONG[what]
         self.came: Counter[str] = Counter()
         self.restarts = self.confirmed = self.states = 0
         (work / "new").mkdir()
         (work / "long").mkdir()
-        if live(work / "long", None, self._box, self._supply, LONG, None):
+        if gave_up(live(work / "long", None, self._box, self._supply, self._long, None)):
             raise SystemExit("the recorder gave up on a disk that works")
 
     def run(self) -> None:
-        for fault in self.plan:
-            self._one(fault)
+        for first in range(0, len(self.plan), AT_ONCE):
+            self._several(self.plan[first : first + AT_ONCE])
 
-    def _one(self, fault: Fault) -> None:
-        before = self._work / ("new" if fault.on_new_file else "long")
-        folder, log = self._work / "buffer", self._work / "log"
-        log.unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(before, folder)
-        start = 0 if fault.on_new_file else LONG
-        if live(folder, log, self._box, self._supply, start + MORE, fault):
-            self.restarts += 1
-            if live(folder, log, self._box, self._supply, start + AFTER, None):
-                raise SystemExit(f"a recorder that was started anew after {fault} gave up as well")
-        self._look(fault, before, start)
+    def _several(self, faults: Sequence[Fault]) -> None:
+        """Lives side by side, since most of the time they wait for the disk to work again."""
+        trials = [Trial(self._work / f"{number}", fault) for number, fault in enumerate(faults)]
+        lives = [(trial, self._live(trial, MORE, trial.fault)) for trial in trials]
+        again = [trial for trial, child in lives if gave_up(child)]
+        self.restarts += len(again)
+        for trial, child in [(trial, self._live(trial, AFTER, None)) for trial in again]:
+            if gave_up(child):
+                raise SystemExit(f"a recorder that was started anew after {trial.fault} gave up as well")
+        for trial in trials:
+            self._look(trial)
 
-    def _look(self, fault: Fault, before: Path, start: int) -> None:
+    def _live(self, trial: Trial, submissions: int, fault: Fault | None) -> int:
+        return live(trial.buffer, trial.log, self._box, self._supply, self._start(trial) + submissions, fault)
+
+    def _start(self, trial: Trial) -> int:
+        """Submissions that were in the file before."""
+        return 0 if trial.fault.on_new_file else self._long
+
+    def _look(self, trial: Trial) -> None:
         """At what a power cut leaves after each confirmation since the fault, and at what is there."""
-        images, stage = self._work / "images", self._work / "stage"
-        for folder in (images, stage):
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-        past, laid, confirmed, failed, audit = Past(images), Stage(stage), start, False, self._audits[fault.on_new_file]
-        past.find(before)
-        for operation in operations(self._work / "log"):
+        fault, start, audit = trial.fault, self._start(trial), self._audits[trial.fault.on_new_file]
+        past, laid, confirmed, failed = Past(trial.images), Stage(trial.stage), start, False
+        past.find(trial.before)
+        for operation in operations(trial.log):
             failed = failed or operation.failed
             if operation.kind != "N":
                 past.step(operation)
@@ -155,7 +182,7 @@ class Sweep:
                 self.states += 1
                 with laid.laid(state) as folder:
                     audit.look(folder, Promise(confirmed, confirmed, frozenset()), f"{fault}, {number}, {state.how}")
-        audit.look(self._work / "buffer", Promise(confirmed, confirmed + 1, frozenset()), f"{fault}, as it is")
+        audit.look(trial.buffer, Promise(confirmed, confirmed + 1, frozenset()), f"{fault}, as it is")
         past.close()
 
     def report(self) -> dict[str, object]:

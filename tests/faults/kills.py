@@ -26,7 +26,7 @@ from tests.faults.supply import DEVICE, Supply
 
 AT_LEAST = 10
 LOOK_EVERY = 250
-LONGEST_S = 0.02
+LONGEST_S = 0.008
 EARLY = 0.1
 STUCK_S = 60.0
 _TOLD = Struct("<cQ")
@@ -61,7 +61,7 @@ class Killer:
         self._folder = work / "buffer"
         self._folder.mkdir()
         self._box = TestBox()
-        self._supply = Supply(seed, kills * 40, 4)
+        self._supply = Supply(seed, kills * 25, 4)
         self._audit = Audit(self._box, self._supply)
         self._kills = kills
         self._lying = lying

@@ -26,7 +26,7 @@ from records import Lane
 from tests.faults.audit import Audit, Promise
 from tests.faults.crash import Past, Stage
 from tests.faults.disk import Disk, Operation, operations
-from tests.faults.store_side import AMPLE, TIGHT, BufferFull, Life, TestBox, begin, weaken
+from tests.faults.store_side import AMPLE, SHORT_LOG, TIGHT, BufferFull, Life, TestBox, begin, set_pragma
 from tests.faults.supply import DEVICE, Supply
 
 LIVES = (0.25, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)  # how much of the supply is in when one ends
@@ -93,7 +93,8 @@ def record(work: Path, box: TestBox, supply: Supply, random: Random, synchronous
     for life, upto in enumerate(LIVES, 1):
         child = os.fork()
         if not child:
-            weaken(synchronous)
+            set_pragma("synchronous", synchronous)
+            set_pragma("wal_autocheckpoint", SHORT_LOG)
             disk = Disk()
             disk.watch(folder, log)
             little_room = life in LITTLE_ROOM and not reserve

@@ -26,6 +26,7 @@ __all__ = [
     "AMPLE",
     "FILE",
     "NOON",
+    "SHORT_LOG",
     "TIGHT",
     "BufferFull",
     "Desk",
@@ -35,12 +36,13 @@ __all__ = [
     "TestBox",
     "begin",
     "open_file",
+    "set_pragma",
     "states_of",
     "taken_out",
-    "weaken",
 ]
 AMPLE = Limits(budget=2**30, floor=0, reserve=0)
-TIGHT = Limits(budget=5_390_000, floor=0, reserve=0)
+SHORT_LOG = 200  # pages; where the buffer's own 1,000 make every look at a state read 4 MiB
+TIGHT = Limits(budget=2_100_000, floor=0, reserve=0)  # with a short log
 SHORT_EPOCHS = Policy(epoch_s=10.0, full=100)
 
 
@@ -103,12 +105,11 @@ def open_file(folder: Path, seal: Seal) -> tuple[Buffer, str | None, Query]:
     return opened.buffer, opened.reason, opened.buffer._db.all
 
 
-def weaken(synchronous: str) -> None:
-    """Every buffer opened from now on in this process syncs less than it should."""
-    schema.PRAGMAS = tuple(
-        f"PRAGMA synchronous={synchronous}" if pragma.startswith("PRAGMA synchronous") else pragma
-        for pragma in schema.PRAGMAS
-    )
+def set_pragma(name: str, value: object) -> None:
+    """Every buffer opened from now on in this process has another value of a pragma that it sets."""
+    begins = f"PRAGMA {name}="
+    assert any(pragma.startswith(begins) for pragma in schema.PRAGMAS), name
+    schema.PRAGMAS = tuple(f"{begins}{value}" if pragma.startswith(begins) else pragma for pragma in schema.PRAGMAS)
 
 
 def states_of(life: Life, device: str) -> dict[str, bytes]:
@@ -126,4 +127,4 @@ def taken_out(folder: Path, box: TestBox) -> list[Record]:
         lane, seq = lane_seq(id_)
         parcels.append(Parcel(b"", Up.BATCH, pack_rows(lane, epochs[epoch], seq, [Row(*row)])))
     buffer.close()
-    return list(box.read(parcels).values())
+    return list(box.read_streams(parcels).values())

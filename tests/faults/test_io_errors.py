@@ -12,8 +12,6 @@ import pytest
 from tests.faults.conftest import Run
 from tests.faults.till import Till
 
-pytestmark = pytest.mark.long  # minutes each on two cores; `scripts/test --long` runs them
-
 LAST = 100
 MOVED = 10
 FAULTS = (

@@ -8,8 +8,6 @@ import pytest
 
 from tests.faults.conftest import Run
 
-pytestmark = pytest.mark.long  # minutes each on two cores; `scripts/test --long` runs them
-
 SUBMISSIONS = 300
 STATES = 12_500
 MANY_STATES = 25_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,11 +17,11 @@ from devices.driver import Context, Reading
 from edge_agent.keys import _box
 from records.types import PosReturn, PosSale
 from simulation.feeds import Feed
-from simulation.processes import Agent, Headquarters, Process, command, wait_for
+from simulation.processes import Agent, Headquarters, Process, Stuck, command
 from tests.faults.store_side import TestBox, taken_out
 
 STORE, BOX, TILL = "0214", "box-1", "till-1"
-TAKE_S = 60.0
+TAKE_S, LOOK_S = 60.0, 0.005
 
 
 class Verdict(NamedTuple):
@@ -76,7 +77,11 @@ class Till:
 
     def await_taken(self, tickets: int, process: Process) -> bool:
         """Until so many are taken, or the agent ended; whether they were."""
-        wait_for("the till to be read", TAKE_S, lambda: self.taken >= tickets or not process.running)
+        until = time.monotonic() + TAKE_S
+        while self.taken < tickets and process.running:
+            if time.monotonic() > until:
+                raise Stuck(f"waited {TAKE_S:.0f} s for the till to be read")
+            time.sleep(LOOK_S)
         return self.taken >= tickets
 
     def verdict(self) -> Verdict:

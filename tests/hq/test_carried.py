@@ -14,11 +14,14 @@ import pytest
 from cloud_sync.ingest.core import Core
 from edge_agent.buffer import Buffer
 from edge_agent.buffer.export import export
-from edge_agent.recorder.messages import Flush, Receipted
+from edge_agent.buffer.mirror import TABLES, Mirror, Source
+from edge_agent.recorder.messages import Flush, Receipted, Tick
+from edge_agent.recorder.mirroring import FILE as MIRROR
+from edge_agent.recorder.opening import FILE, open_buffer
 from hq.carried import TakenIn, take_in
 from tests.cloud_sync.ingest.box import KEYS, OPENING, SIGNER
-from tests.edge_agent.boxes import TestBox, some_records
-from tests.edge_agent.test_recorder import Bench, accept, drained
+from tests.edge_agent.boxes import NOON, TestBox, some_records
+from tests.edge_agent.test_recorder import ROOM, Bench, accept, drained
 from tests.hq.warehouse.houses import OPENED, PostgresHouse
 
 RECORDS = 600
@@ -117,3 +120,40 @@ def test_a_changed_file_is_noticed(store: Store, tmp_path: Path, at: int) -> Non
     (tmp_path / "flipped.sex").write_bytes(content)
 
     assert store.take(tmp_path / "flipped.sex").fault
+
+
+def test_a_store_taken_over_from_its_mirror_is_counted_once(store: Store, tmp_path: Path) -> None:
+    """Headquarters had part of it before the disk was lost; what comes again is known by its numbers."""
+    bench = store.bench
+    mirror = Mirror(tmp_path / MIRROR, bench.core.identity)
+    drained(bench)
+    store.take(store.exported(tmp_path / "before.sex"))
+    before = len(store.house.records())
+    late = some_records(40, seed=8)
+    bench.step(accept(late))
+    bench.step(Flush())
+    for table in TABLES:
+        mirror.put(Source.piece(table._replace(piece=100_000), table.first)(bench.buffer))
+    ids = [id_ for id_, _, _ in Source.batches(-1)(bench.buffer)]
+    mirror.take(Source.payloads(ids)(bench.buffer))
+    mirror.close()
+    bench.buffer.close()
+    (tmp_path / FILE).unlink()
+
+    opened = open_buffer(tmp_path, "0214", "box-1", bench.box.seal, NOON, tmp_path / MIRROR)
+    assert opened.reason == "restored"
+    opened.buffer.close()
+    store.bench = Bench(tmp_path, bench.box)
+    drained_all(store.bench)
+    taken = store.take(store.exported(tmp_path / "after.sex"))
+
+    assert taken.fault is None
+    assert before == RECORDS + 1
+    assert taken.counts["stored"] == len(late) + 1  # and the new stream's opening
+    assert len(store.house.records()) == RECORDS + len(late) + 2
+
+
+def drained_all(bench: Bench) -> None:
+    while bench.core.uncut:
+        bench.clock.mono += 1
+        bench.step(Tick(1.0, ROOM))

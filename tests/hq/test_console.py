@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 import requests
 import uvicorn
@@ -177,6 +178,25 @@ def test_a_store_page_tells_lanes_devices_and_records(chain: Chain, console: Vis
     assert "door-1 hikvision-count up 20 s ago 480" in page
     assert "gate-1 ir-thermometer down unplugged – 0" in page
     assert "footfall 3 in, 1 out door-1" in page
+
+
+def test_a_fork_is_told_on_the_stores_page(chain: Chain, console: Visitor) -> None:
+    """What headquarters noticed of a store's boxes stands above its lanes, in words, until it is acknowledged."""
+    chain.add_store("0001")
+    chain.add_store("0002")
+    with psycopg.connect(chain.dsn) as connection:
+        for rule, subject in [("fork", "ab" * 16), ("two-boxes", "box-1"), ("source-id-reused", "x")]:
+            connection.execute(
+                "INSERT INTO alert_hq (opened, rule, store, subject, detail) VALUES (now(), %s, '0001', %s, '{}')",
+                [rule, subject],
+            )
+    page = text(console.see("/store/0001").text)
+    assert "A disk image of abababab went two ways." in page
+    assert "Two mini-PCs speak as box-1." in page
+    assert "went two ways" not in console.see("/store/0002").text
+    with psycopg.connect(chain.dsn) as connection:
+        connection.execute("UPDATE alert_hq SET acknowledged = now()")
+    assert "went two ways" not in console.see("/store/0001").text
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_lanes_tell_accepted_stored_waiting_and_missing(chain: Chain) -> None:
     with psycopg.connect(chain.dsn) as connection:
         (store,) = fleet.stores(connection)
         lanes = {count.lane: count for count in fleet.lane_counts(connection, store)}
-        connection.execute("DELETE FROM claim WHERE lane = %s", [Lane.VITAL])
+        connection.execute("DELETE FROM coverage_delta WHERE lane = %s", [Lane.VITAL])
         holed = fleet.lane_counts(connection, store)[Lane.VITAL]
 
     vital, normal = lanes[Lane.VITAL], lanes[Lane.NORMAL]

@@ -26,7 +26,7 @@ from hq.warehouse import migrate
 from records import Record
 from tests.cloud_sync.ingest.box import Box, batches_of, sales
 from tests.hq.warehouse.houses import PostgresHouse
-from tests.services import BrokerForTests
+from tests.services import NO_REPLAY, BrokerForTests
 
 DEADLINE_S = 60.0
 
@@ -93,7 +93,7 @@ def test_records_sent_are_stored_and_receipted(broker: BrokerForTests, database:
         store = Store(connection, box, keyring)
         await store.listen()
         batches = batches_of(box, 1, 10, 30)
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database)):
+        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)):
             await store.send(Up.BATCH, batches[0])
             await until(lambda: store.held == {box.epoch.epoch})
             await store.send(Up.EPOCH, box.header.raw)
@@ -119,7 +119,7 @@ def test_a_database_that_is_away_delays_and_loses_nothing(
         connection = await broker.connect()
         store = Store(connection, box, keyring)
         await store.listen()
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database)) as _:
+        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)) as _:
             await store.send(Up.EPOCH, box.header.raw)
             await store.send(Up.BATCH, box.batch(sales(1, 40)))
             stream = connection.jetstream()
@@ -149,7 +149,7 @@ def test_a_broker_that_comes_later_is_found(
     broker.server.stop()
 
     async def run() -> None:
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database)):
+        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)):
             await until(lambda: "event=broker-away" in caplog.text)
             broker.start()  # here and not in a thread, with whose end the kernel would end the server
             connection = await broker.connect()

@@ -105,6 +105,10 @@ class PostgresHouse:
         with closing(psycopg.connect(self.dsn)) as connection:
             return connection.execute(query.encode()).fetchall()
 
+    def change(self, statement: str) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
     def records(self) -> dict[str, tuple[str, str | None]]:
         found: dict[str, tuple[str, str | None]] = {}
         for kind, table in TABLES.items():

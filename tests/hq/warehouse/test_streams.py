@@ -48,9 +48,9 @@ def next_epoch(box: Box) -> Box:
     return box
 
 
-def beat(box: Box, seq: int, *, session: int = 1, at_s: int = 0, rows: int = 0) -> Work:
+def beat(box: Box, seq: int, *, session: int = 1, at_s: int = 0, rows: int = 0, skew_ms: int | None = 0) -> Work:
     lanes = tuple(LaneState(accepted=next_ - 1, rows=rows) for next_ in box.seqs)
-    body = box.beat(session, seq, clock=1, at_us=NOW_US + at_s * 1_000_000, lanes=lanes)
+    body = box.beat(session, seq, clock=1, skew_ms=skew_ms, at_us=NOW_US + at_s * 1_000_000, lanes=lanes)
     return Work(NOW, (Beat(Sender(box.store, box.name, box.fingerprint), body),))
 
 
@@ -246,6 +246,19 @@ def test_a_refused_batch_explains_its_numbers(make: Make) -> None:
 
     found = one(house)
     assert (found.missing, [lane.refused for lane in found.lanes]) == (0, [0, 10, 0])
+
+
+@pytest.mark.parametrize("skew_ms", [None, 0])
+def test_a_heartbeat_vouches_for_what_can_be_dated_and_placed(make: Make, skew_ms: int | None) -> None:
+    """Of an epoch that HQ does not have, or by a clock that was not yet held against HQ's, it says nothing of when."""
+    box = Box()
+    house = make(box)
+    house.port.commit(beat(box, 1, at_s=-60, skew_ms=0))
+    house.port.commit(work(box, box.batch(weigh(10))))
+    assert one(house).complete_to is None
+
+    house.port.commit(beat(box, 2, at_s=-30, skew_ms=skew_ms))
+    assert (one(house).complete_to is None) == (skew_ms is None)
 
 
 def test_complete_to_the_newest_heartbeat_that_everything_reaches(make: Make) -> None:

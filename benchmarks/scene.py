@@ -1,0 +1,110 @@
+"""What several benchmarks begin with: a headquarters of its own processes, and a store whose buffer is full."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from benchmarks.buffer import GROUP
+from config import load
+from edge_agent.buffer.space import Limits
+from edge_agent.clock import SystemClock
+from edge_agent.keys import read_keys
+from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.epochs import BoxSeal
+from edge_agent.recorder.opening import open_buffer
+from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from hq.data import Data
+from hq.headquarters import database
+from hq.warehouse.columns import TABLES
+from records import Record
+from simulation.processes import Agent, Headquarters, wait_for
+from simulation.tally import stored_count
+
+STORE, BOX = "0214", "box-1"
+AMPLE = Limits(4 << 30, 0, 16 << 20)
+IN_HAND = 64
+BLOCK = 65_536
+WAIT_S = 300.0
+
+
+class Scene:
+    """Everything below `folder`. Headquarters runs from the start; the agent when it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.hq = Headquarters(folder)
+        self.hq.let_in(STORE, BOX, folder / "box", "Asia/Shanghai")
+        self.agent = Agent(folder, folder / "box")
+        self.agent.configure([], {})
+        self.hq.start()
+        self.hq.await_ready()
+
+    @property
+    def dsn(self) -> str:
+        return database(Data(self.hq.data)).dsn()
+
+    def stored(self) -> int:
+        return stored_count(self.dsn)
+
+    def fill(self, records: Sequence[Record]) -> int:
+        """Records accepted and cut into batches as the agent does it; how many numbers were given."""
+        config = load(self.agent.yaml)
+        keys, clock = read_keys(config.hq), SystemClock()
+        seal = BoxSeal(STORE, BOX, bytes(16), keys.box, keys.recipients)
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        opened = open_buffer(config.data_dir, STORE, BOX, seal, clock.now().wall)
+        core, desk = Recorder(opened.identity, opened.view, seal, Policy()), Desk()
+        recorder = RecorderThread(opened.buffer, core, desk, clock, seal, AMPLE)
+        recorder.start(opened.reason, opened.gaps)
+        thread = threading.Thread(target=recorder.run)
+        thread.start()
+        in_hand: deque[Future[None]] = deque()
+        for at in range(0, len(records), GROUP):
+            some = records[at : at + GROUP]
+            in_hand.append(desk.submit(Submission("till-01", some, [None] * len(some), {})))
+            if len(in_hand) > IN_HAND:
+                in_hand.popleft().result()
+        wait_for("the batches to be cut", WAIT_S, lambda: not core.uncut or _rest(core) < core.policy.full)
+        recorder.stop()
+        thread.join()
+        return sum(core.accepted.values())
+
+    def close(self) -> None:
+        self.agent.stop()
+        self.hq.stop()
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _rest(core: Recorder) -> int:
+    return max(core.next[lane] - core.cut[lane] for lane in core.next)
+
+
+def bare_copy(dsn: str) -> float:
+    """Rows a second of one COPY of all records into tables with the same columns and indexes, in one transaction."""
+    with psycopg.connect(dsn) as connection:
+        dumps: list[tuple[Identifier, bytes]] = []
+        for table in TABLES.values():
+            copied, rest = Identifier(f"bare_{table.name}"), Identifier(table.name)
+            with connection.cursor().copy(SQL("COPY (SELECT * FROM {}) TO STDOUT").format(rest)) as out:
+                dumps.append((copied, b"".join(bytes(block) for block in out)))
+            connection.execute(SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(copied, rest))
+        connection.commit()
+        began = time.perf_counter()
+        for copied, dump in dumps:
+            with connection.cursor().copy(SQL("COPY {} FROM STDIN").format(copied)) as copy:
+                for at in range(0, len(dump), BLOCK):
+                    copy.write(dump[at : at + BLOCK])
+        connection.commit()
+        return sum(dump.count(b"\n") for _, dump in dumps) / (time.perf_counter() - began)

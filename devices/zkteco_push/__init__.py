@@ -1,0 +1,1 @@
+"""ZKTeco time clocks that push their punches (ADMS). See README.md."""

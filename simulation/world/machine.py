@@ -1,0 +1,389 @@
+"""One mini-PC: the product's recorder and uplink on a disk, a clock and a line that misbehave."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+from cloud_sync.seal.dictionary import Zstd
+from cloud_sync.uplink.core import Uplink
+from cloud_sync.uplink.hearing import Pin
+from cloud_sync.uplink.inbox import Inbox
+from cloud_sync.uplink.messages import Event, LinkUp, NewParcels, Say, Tick, TimeOfDay
+from cloud_sync.uplink.run import Loop
+from cloud_sync.uplink.settings import Settings
+from cloud_sync.wire.heartbeat import Heartbeat
+from cloud_sync.wire.topics import Up
+from edge_agent.buffer import BufferError, Transaction
+from edge_agent.buffer.space import Limits
+from edge_agent.clock import Now
+from edge_agent.linking import LOWEST, Obedience
+from edge_agent.pulse import Pulse, Self
+from edge_agent.recorder.admission import FACT as REFUSED
+from edge_agent.recorder.core import CLOSING_S, Policy, Recorder
+from edge_agent.recorder.cutting import Piece, cut
+from edge_agent.recorder.messages import CutDone, Remember
+from edge_agent.recorder.opening import open_buffer
+from edge_agent.recorder.shell import Submission
+from records import ClockQuality
+from simulation.world.agenda import BEGIN, Deed
+from simulation.world.books import Accepted, Shelf
+from simulation.world.disk import Crash, Disk, Image, WorldBuffer
+from simulation.world.headquarters import OPENING, ROOT_KEY
+from simulation.world.keeper import Keeper, NearDesk
+from simulation.world.network import Broker, Line, Network
+from simulation.world.scene import Scene
+from simulation.world.sealing import BoxKeys, WorldSeal
+
+SETTINGS = Settings(
+    spread_s=2.0,
+    resend_s=3.0,
+    resend_cap_s=12.0,
+    hush_s=10.0,
+    silence_s=20.0,
+    silence_cap_s=40.0,
+    connect_s=5.0,
+    poll_s=5.0,
+)
+LIMITS = Limits(budget=1 << 40, floor=0, reserve=0)
+TICK_S = 5.0
+BEAT_S = 10.0
+LINGER_S = 0.06  # a little more than the recorder lets a live record wait
+GRAIN_S = 1e-6  # what is due is past when it is looked at, though binary fractions round
+SESSION = "session"
+
+
+class WorldDesk(NearDesk):
+    """A desk that shows the books what HQ said."""
+
+    def __init__(self, scene: Scene, machine: Machine) -> None:
+        super().__init__(machine.wake)
+        self._books = scene.books
+        self._machine = machine
+
+    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
+        self._books.receipted(prefixes)
+        super().receipted(prefixes)
+
+    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:
+        self._books.refused(self._machine.shelf, prefixes)
+        super().refused(prefixes, why)
+
+
+class WorldLine(Line):
+    """A line that shows the books what is sent."""
+
+    def __init__(self, scene: Scene, network: Network, broker: Broker, machine: Machine) -> None:
+        super().__init__(scene, network, broker, (machine.keys.store, machine.keys.box), machine)
+        self._books = scene.books
+        self._machine = machine
+
+    def publish(self, what: Up, payload: bytes) -> None:
+        if what is Up.BATCH:
+            self._books.published(self._machine.shelf, payload)
+        super().publish(what, payload)
+
+
+class WorldObedience(Obedience):
+    """What the agent does on HQ's word, at the world's time."""
+
+    def __init__(self, machine: Machine, desk: NearDesk) -> None:
+        names, key = (machine.keys.store, machine.keys.box), machine.keys.key
+        super().__init__(names, key, desk, machine.hear, machine.restart, lambda _: None)
+        self._clock = machine  # type: ignore[assignment]  # of which it asks only `wall_us`
+
+
+class WorldPulse(Pulse):
+    """Heartbeats without what only this computer's own disk and memory could say."""
+
+    def _filled(self, said: Heartbeat, status: object) -> Heartbeat:  # noqa: ARG002
+        return said
+
+
+@dataclass
+class Life:
+    """What one start of the agent made."""
+
+    keeper: Keeper
+    uplink: Uplink
+    loop: Loop
+    pulse: Pulse
+
+
+class Machine:
+    """skew: seconds by which its wall clock is ahead of the true time. on: the agent runs."""
+
+    def __init__(self, scene: Scene, network: Network, broker: Broker, keys: BoxKeys, name: str, folder: Path) -> None:
+        self.scene = scene
+        self.keys = keys
+        self.name = name
+        self.random = Random(f"{scene.plan.seed} {name}")
+        self.disk = Disk(folder, scene.plan.capacity, self.random)
+        self.disk.on_durable = self._durable
+        self.shelf = Shelf()
+        self.skew = self.random.uniform(-5, 5)
+        self.quality = ClockQuality.SYNCED
+        self.on = False
+        self.removed = False
+        self.on_start: list[Callable[[], None]] = []
+        self._life_number = 0
+        self._life: Life | None = None
+        self._keeper: Keeper | None = None
+        self._booted = 0.0
+        self._busy = False
+        self._awake = False
+        self._backlog: list[Event] = []
+        self._tick_at = float("inf")
+        self._epochs: dict[bytes, float | None] = {}
+        self._opened = 0.0
+        self.line = WorldLine(scene, network, broker, self)
+        self._zstd = Zstd()
+
+    # --- clocks ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> Now:
+        return Now(BEGIN + timedelta(seconds=self.scene.agenda.now + self.skew), self.monotonic(), self.quality)
+
+    def monotonic(self) -> float:
+        return self.scene.agenda.now - self._booted + 10.0
+
+    def wall_us(self) -> int:
+        return (self.now().wall - BEGIN) // timedelta(microseconds=1) + int(BEGIN.timestamp()) * 1_000_000
+
+    def time_of_day(self) -> TimeOfDay:
+        wall = self.now().wall
+        return TimeOfDay(wall.year * 12 + wall.month, wall.hour * 60 + wall.minute)
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        if self.on or self.removed:
+            return
+        self.on = True
+        self._life_number += 1
+        self.guarded(self._start)()
+
+    def _start(self) -> None:
+        self.scene.trace.note(f"{self.name} starts")
+        self._epochs = {}
+        seal = WorldSeal(self.keys, OPENING.public, self.random, self.scene.watch, self._epoch_opened)
+        opened = open_buffer(self.disk.folder, self.keys.store, self.keys.box, seal, self.now().wall)
+        policy = Policy(epoch_s=self.scene.plan.epoch_s, full=self.scene.plan.full)
+        core = Recorder(opened.identity, opened.view, seal, policy)
+        desk = WorldDesk(self.scene, self)
+        buffer = WorldBuffer(opened.buffer, self.disk)
+        keeper = self._keeper = Keeper(buffer, core, desk, self, seal, LIMITS, self._rest, self._cut)
+        keeper.start(opened.reason, opened.gaps)
+        pin = Pin(ROOT_KEY.public_key(), self.keys.fingerprint, opened.view.facts.get(LOWEST, 0))
+        uplink = Uplink(pin, SETTINGS, Random(self.random.random()))
+        loop = Loop(uplink, Inbox(), self.line, desk, WorldObedience(self, desk), self)
+        session = max(opened.view.facts.get(SESSION, 0), self.wall_us() // 1_000_000)
+        me = Self(
+            self.keys.store, self.keys.box, seal.boot, self.keys.key, self.disk.folder, "", int(BEAT_S), self.now()
+        )
+        pulse = WorldPulse(me, self, [], keeper.status, lambda: uplink.figures, session)
+        self._life = Life(keeper, uplink, loop, pulse)
+        desk.on_cut = lambda: self.soon(lambda: self.hear(NewParcels()))
+        self._tick_at = float("inf")
+        self.hear(Tick())
+        self._turn_again()
+        self.soon(self._beat)
+        for started in self.on_start:
+            started()
+
+    def guarded(self, deed: Deed) -> Deed:
+        """The deed as this life's own: not done in another, and ended by what ends the process."""
+        life = self._life_number
+
+        def run() -> None:
+            if self._life_number != life:
+                return
+            try:
+                deed()
+            except (Crash, BufferError):
+                if self._life_number == life:
+                    self.crash(power=False)
+
+        return run
+
+    def soon(self, deed: Deed) -> None:
+        self.later(0.001, deed)
+
+    def later(self, delay_s: float, deed: Deed) -> None:
+        self.scene.agenda.later(delay_s, self.guarded(deed))
+
+    def crash(self, *, power: bool) -> None:
+        """The process is gone, with the power or without; it comes back by itself."""
+        if not self.on:
+            return
+        self.scene.trace.note(f"{self.name} crashes")
+        self._life_number += 1
+        self.on = self._busy = self._awake = False
+        self._life = None
+        self._backlog.clear()
+        self.line.close()
+        if self._keeper is not None:
+            image = self.disk.image()
+            self._keeper.buffer.close()
+            self.disk.put(image)
+            self._keeper = None
+        if power:
+            self._booted = self.scene.agenda.now
+        self.scene.agenda.later(self.random.uniform(0.3, 5), self.start)
+
+    def restart(self) -> None:
+        """The agent itself wants to begin anew."""
+        self.scene.count("restart wanted")
+        self.crash(power=False)
+
+    def image(self) -> tuple[Image, Shelf]:
+        """What could be put back later."""
+        return self.disk.image(), self.shelf.copy()
+
+    def put(self, image: tuple[Image, Shelf]) -> None:
+        """The disk gets the content of an image; the box must be off."""
+        self.disk.put(image[0])
+        self.shelf = image[1].copy()
+
+    def remove(self) -> None:
+        """Switched off for good, its disk thrown away."""
+        self.removed = True
+        self.crash(power=True)
+        self.shelf = Shelf()
+
+    def close(self) -> None:
+        if self._keeper is not None:
+            self._keeper.buffer.close()
+
+    def space(self, *, full: bool) -> None:
+        """Whether the disk takes anything more."""
+        self.disk.full = full
+        buffer = self._keeper.buffer if self._keeper else None
+        if isinstance(buffer, WorldBuffer):
+            (buffer.fill if full else buffer.empty)()
+
+    # --- the recorder ----------------------------------------------------------------------------------------------
+
+    def submit(self, submission: Submission, done: Callable[[Future[None]], None]) -> None:
+        if self._keeper is not None:
+            self._keeper.desk.submit(submission).add_done_callback(done)
+            self.wake()
+
+    def state(self, device: str) -> dict[str, bytes]:
+        return self._keeper.buffer.state(device) if self._keeper else {}
+
+    @property
+    def refused(self) -> int:
+        """Records that it did not take and has not told of yet."""
+        facts = self._keeper.buffer.view().facts if self._keeper else {}
+        return sum(count for name, count in facts.items() if name.startswith(REFUSED))
+
+    def wake(self) -> None:
+        if not self._awake and self.on:
+            self._awake = True
+            self.later(0.003, self._turn)
+
+    def _turn(self) -> None:
+        self._awake = False
+        if self._busy or self._keeper is None:
+            return
+        idle = self._keeper.desk.jobs.empty()
+        self._keeper.turn()
+        if not idle and self._keeper.core.uncut:
+            self.later(LINGER_S, self.wake)
+
+    def _turn_again(self) -> None:
+        self.wake()
+        self.later(TICK_S, self._turn_again)
+
+    def _rest(self, seconds: float) -> None:
+        """The recorder waits, and nothing that needs it goes on; the rest of the world does."""
+        life = self._life_number
+        self._busy = True
+        self.scene.agenda.run(self.scene.agenda.now + seconds)
+        if self._life_number != life:
+            raise Crash
+        self._busy = False
+        self.soon(self._catch_up)
+
+    def _catch_up(self) -> None:
+        events, self._backlog = self._backlog, []
+        for event in events:
+            self.hear(event)
+        self.wake()
+
+    def _cut(self, piece: Piece) -> None:
+        keeper = self._keeper
+        if keeper is not None:
+            batch = cut(piece, self._zstd, self.random.randbytes, self.now())
+            self.later(self.random.uniform(0.001, 0.5), lambda: keeper.desk.tell(CutDone(batch)))
+
+    def _epoch_opened(self, epoch: bytes) -> None:
+        self._epochs = {old: until or self.monotonic() + CLOSING_S for old, until in self._epochs.items()}
+        self._epochs[epoch] = None
+        self._opened = self.monotonic()
+
+    def _durable(self, change: Transaction) -> None:
+        core = self._keeper.core if self._keeper else None
+        if core is None:
+            return
+        held = [epoch for epoch, until in self._epochs.items() if until is None or self.monotonic() < until]
+        stream = core.identity.stream
+        by = Accepted(self.scene.agenda.now, self.name, stream)
+        self.scene.books.durable(self.shelf, stream, change, by, held)
+
+    # --- the uplink ------------------------------------------------------------------------------------------------
+
+    def hear(self, event: Event) -> None:
+        """Whatever happens to the uplink; kept while the recorder cannot answer it."""
+        if self._life is None:
+            return
+        if self._busy:
+            self._backlog.append(event)
+            return
+        self.guarded(lambda: self._hear(event))()
+
+    def _hear(self, event: Event) -> None:
+        if (life := self._life) is None:
+            return
+        life.loop.pump(event)
+        if isinstance(event, LinkUp):
+            life.pulse.will()
+            life.keeper.desk.tell(Remember(SESSION, life.pulse.session))
+        self._plan_tick(life)
+
+    def _plan_tick(self, life: Life) -> None:
+        due = life.uplink.due(self.monotonic())
+        if due < self._tick_at:
+            self._tick_at = due
+            self.later(max(0.0, due - self.monotonic()) + GRAIN_S, self._tick)
+
+    def _tick(self) -> None:
+        self._tick_at = float("inf")
+        self.hear(Tick())
+
+    def _beat(self) -> None:
+        self.later(BEAT_S, self._beat)
+        if self._life is not None and not self._busy:
+            self.hear(Say(self._life.pulse.beat(full=False)))
+
+    # --- rest --------------------------------------------------------------------------------------------------------
+
+    @property
+    def epoch_age(self) -> float:
+        """Seconds since the newest epoch was opened, by the clock that does not step."""
+        return 0.0 if self._busy or not self._epochs else self.monotonic() - self._opened
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing waits: every row cut, every batch and header receipted, but perhaps the newest header."""
+        if self._keeper is None or self._life is None or self._busy:
+            return False
+        buffer = self._keeper.buffer
+        waiting = buffer.outbox.parcels(frozenset(), 2)
+        newest = buffer.outbox.headers([self._keeper.core.epoch])
+        return not self._keeper.core.uncut and all(parcel in newest for parcel in waiting)

@@ -1,0 +1,58 @@
+"""Playing seeds, one after the other or on several cores."""
+
+from __future__ import annotations
+
+import gc
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from simulation.world.agenda import Stuck
+from simulation.world.plan import plan_of
+from simulation.world.sealing import Violation
+from simulation.world.world import Result, World
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (a file system in memory, where there is one)
+CHUNK = 5
+
+
+def play(seed: int, lines: list[str] | None) -> Result:
+    """Plays a seed. lines: gets the trace where it is wanted. A bug passes through, with the seed in its notes."""
+    folder = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY if MEMORY.is_dir() else None))
+    gc.disable()  # a seed is short, and what it leaves is collected at once afterwards
+    try:
+        return _played(World(plan_of(seed), folder, lines))
+    except Exception as bug:
+        bug.add_note(replay(seed))
+        raise
+    finally:
+        gc.enable()
+        shutil.rmtree(folder)
+
+
+def _played(world: World) -> Result:
+    fault = ""
+    try:
+        world.run()
+    except (Violation, Stuck) as broken:
+        fault = str(broken)
+    finally:
+        world.close()
+    scene = world.scene
+    return Result(scene.plan.seed, fault, scene.trace.hash, scene.agenda.steps, scene.counts)
+
+
+def play_many(first: int, seeds: int, jobs: int) -> Iterator[Result]:
+    """Seeds in order, on so many cores."""
+    if jobs == 1:
+        yield from (play(seed, None) for seed in range(first, first + seeds))
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield from pool.map(play, range(first, first + seeds), [None] * seeds, chunksize=CHUNK)
+
+
+def replay(seed: int) -> str:
+    """How a person sees the same again."""
+    return f"seed {seed}; see it again: python -m simulation.world --first {seed} --seeds 1 --trace"
