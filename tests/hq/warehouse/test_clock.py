@@ -69,12 +69,8 @@ def test_another_boot_and_nonsense_repair_nothing(make: Make) -> None:
     box = Box()
     house = make(box)
     year_1, year_9999 = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
-    steps = [
-        step(year_1, NOW, 50, boot="ab" * 16),
-        step(year_1, NOW, 50, boot="no boot"),
-        step(year_1, NOW, 50, boot=""),
-    ]
+    steps = [step(year_1, NOW, 50, boot=boot) for boot in ("ab" * 16, "no boot", "")]
     house.port.commit(work(box, box.batch([weight(NOW, 10)]), box.batch(steps)))
     assert house.corrected() == [None]
-    house.port.commit(work(box, box.batch([step(year_1, year_9999, 60)])))
+    house.port.commit(work(box, box.batch([step(year_1, year_9999, 60) for _ in range(40)])))
     assert house.corrected() == [None]
