@@ -13,6 +13,8 @@ from devices.driver import Decoder, DeviceOffline, Item, Taken
 from devices.options import SerialOptions
 
 _CHUNK = 4096
+_TERMINAL_SERVER = "rfc2217://"
+_TICK_S = 0.1  # for which a read of a terminal server waits
 _REASONS = {
     errno.ENOENT: "there is no such port; check the cable, and the name under /dev/serial/by-id",
     errno.EACCES: "the agent may not open it; add its user to the group that owns the port (dialout)",
@@ -51,6 +53,7 @@ class SerialPort:
                 parity=chosen.parity if wired else serial.PARITY_NONE,
                 stopbits=chosen.stopbits,
                 exclusive=True,
+                timeout=_TICK_S,
             )
         except (OSError, ValueError) as error:  # pyserial's own exceptions are OSErrors; a bad URL is a ValueError
             raise self._offline(error) from error
@@ -95,10 +98,19 @@ class SerialPort:
             raise OSError("the port is not open")
         if self._open_end:
             timeout_s = min(timeout_s, max(0.0, self._last + self._gap_s - time.monotonic()))
-        self._port.timeout = timeout_s
-        first = bytes(self._port.read(1))
+        first = self._first(self._port, timeout_s)
         waiting = self._port.in_waiting if first else 0
         return first + bytes(self._port.read(min(waiting, _CHUNK))) if waiting else first
+
+    def _first(self, port: serial.Serial, timeout_s: float) -> bytes:
+        """The next byte. A terminal server is told to set its line up anew whenever the timeout changes."""
+        if not self._options.port.startswith(_TERMINAL_SERVER):
+            port.timeout = timeout_s
+            return bytes(port.read(1))
+        deadline = time.monotonic() + timeout_s
+        while not (first := bytes(port.read(1))) and time.monotonic() < deadline:
+            pass
+        return first
 
     def _loss(self, lost: DeviceOffline) -> Taken:
         items = self._end()

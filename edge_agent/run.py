@@ -18,12 +18,14 @@ from edge_agent.exits import Exit
 from edge_agent.keys import read_keys
 from edge_agent.lock import alone_in
 from edge_agent.log import to_stderr
+from edge_agent.memory import leave_no_core
 
 log = logging.getLogger(__name__)
 
 
 def main(path: Path) -> int:
     """Runs until SIGTERM or SIGINT; `ConfigError` before anything is opened."""
+    leave_no_core()
     config = load(path)
     to_stderr()
     stop = threading.Event()

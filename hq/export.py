@@ -1,7 +1,8 @@
 """`edge-hq export`: stored records as JSON lines, as `records.to_json` prints them, with their identity beside.
 
 Beside type, device, at and data stand store, box, stream, epoch, lane, seq, received_at, and where they say something
-duplicate_of (the record that brought the same event first; it is not counted) and extra.
+duplicate_of (the record that brought the same event first; it is not counted), corrected_at (when it happened, where
+the box's clock was wrong and a later step told by how much) and extra.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ def lines(connection: Connection, store: str | None, types: Sequence[str]) -> It
     """One JSON object a record, by type and time; constant memory."""
     for kind in types:
         table = TABLES[kind]
-        query = sql.SQL("SELECT * FROM {} WHERE %(store)s::text IS NULL OR store = %(store)s ORDER BY effective, seq")
+        query = sql.SQL(
+            """SELECT *, CASE WHEN clock = 0 THEN corrected_at(epoch, mono_ms, clock, at) END AS corrected_at
+               FROM {} WHERE %(store)s::text IS NULL OR store = %(store)s ORDER BY effective, seq"""
+        )
         with connection.cursor("export", row_factory=dict_row) as cursor:
             cursor.itersize = _FETCH
             cursor.execute(query.format(sql.Identifier(table.name)), {"store": store})
@@ -67,6 +71,9 @@ def printed(table: Table, row: dict[str, Any]) -> dict[str, Any]:
         "data": msgspec.convert(data, table.kind.struct),
         **{name: _plain(row[name]) for name in _IDENTITY},
     }
+    corrected = row["corrected_at"]
+    if corrected is not None:
+        told["corrected_at"] = corrected.astimezone(UTC)
     return told | {name: row[name] for name in ("duplicate_of", "extra") if row[name] is not None}
 
 

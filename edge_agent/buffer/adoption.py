@@ -90,8 +90,10 @@ class Adoption:
 
 
 def pieces(found: Salvaged, now_us: int) -> Iterator[list[Batch]]:
-    """What was found as batches, rows packed, so many at once that a commit stays small."""
+    """What was found as batches, rows packed, so many at once that a commit stays small: what headquarters may not have
+    first, vital first, since there may not be room for all."""
     epochs = {ordinal: new.epoch for ordinal, new in found.epochs.items()}
-    batches = chain(found.read(), pack(found.rows, epochs, now_us))
+    by_need = sorted(found.batches, key=lambda batch: (batch.digest in found.settled, batch.lane))
+    batches = chain(pack(found.rows, epochs, now_us), found._replace(batches=by_need).read())
     while some := list(islice(batches, AT_ONCE)):
         yield some

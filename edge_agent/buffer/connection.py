@@ -97,6 +97,11 @@ _MAY_PASS = {
 }
 
 
+def out_of_room(fault: BufferError) -> bool:
+    """Whether the disk was full."""
+    return getattr(fault.__cause__, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+
+
 def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
     """SQLite's error as ours: what the disk or another process may cure, or a file that is not what we wrote."""
     passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF in _MAY_PASS

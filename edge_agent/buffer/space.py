@@ -68,10 +68,18 @@ class Space:
         taken = free + 2 * STEP
         if self.on_disk() + taken > limits.budget or self._disk_free() < limits.floor + taken:
             return
+        self.occupy(free + STEP)
+        self._db.all("PRAGMA wal_checkpoint(PASSIVE)")  # the pages are on the disk before they are freed
+        self.vacate()
+
+    def occupy(self, size: int) -> None:
+        """Takes so many bytes of the file from everybody else."""
         with self._db.transaction() as db:
             db.execute("CREATE TABLE IF NOT EXISTS filler (content BLOB)")
-            db.execute("INSERT INTO filler VALUES (zeroblob(?))", (free + STEP,))
-        self._db.all("PRAGMA wal_checkpoint(PASSIVE)")  # the pages are on the disk before they are freed
+            db.execute("INSERT INTO filler VALUES (zeroblob(?))", (size,))
+
+    def vacate(self) -> None:
+        """Gives them back as free pages."""
         with self._db.transaction() as db:
             db.execute("DELETE FROM filler")
 

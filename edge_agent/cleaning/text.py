@@ -9,6 +9,8 @@ from edge_agent.cleaning.cards import is_card, mask_cards, named_otherwise
 
 _SHORTEST = 13  # digits of the shortest card number; a payment code has 16
 _MANY_DIGITS = re.compile(r"(?:[0-9][^0-9]*){12}[0-9]")
+_ENCODINGS = ("utf-8", "gbk", "latin-1")
+_STAR = ord("*")
 _CODE = re.compile(r"(?<![0-9])[0-9]{16,24}(?![0-9])")
 
 
@@ -21,9 +23,31 @@ def mask(text: str) -> str:
 
 
 def mask_bytes(raw: bytes) -> bytes:
-    """`raw` without them, whatever its encoding: digits are ASCII in all that devices use, wide spaces are not."""
-    as_utf8 = mask(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    return mask(as_utf8.decode("latin-1")).encode("latin-1")
+    """`raw` without them, whatever its encoding: digits are ASCII in all that devices use.
+
+    Wide spaces between digits and words for a card are not: they are looked for as UTF-8 and as GBK say them, each in
+    the bytes as they came, since half a number that one of them finds would hide the whole from the next.
+    """
+    found = [_masked_as(encoding, raw) for encoding in _ENCODINGS]
+    if all(masked == raw for masked in found):
+        return raw
+    if all(len(masked) == len(raw) for masked in found):
+        return bytes(map(_starred, *found))
+    for encoding in _ENCODINGS:  # track data, which is longer than what is left of it
+        raw = _masked_as(encoding, raw)
+    return raw
+
+
+def _masked_as(encoding: str, raw: bytes) -> bytes:
+    text = raw.decode(encoding, "surrogateescape")
+    masked = mask(text)
+    if masked is text or text.encode(encoding, "surrogateescape") != raw:
+        return raw  # what does not come back as it was cannot be changed in one place alone
+    return masked.encode(encoding, "surrogateescape")
+
+
+def _starred(*ways: int) -> int:
+    return _STAR if _STAR in ways else ways[0]
 
 
 def _code(found: re.Match[str]) -> str:

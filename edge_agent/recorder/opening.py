@@ -21,15 +21,18 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, View
-from edge_agent.buffer.connection import sync_folder
+from edge_agent.buffer.connection import out_of_room, sync_folder
 from edge_agent.buffer.salvage import Gap, Salvaged, gaps, salvage
 from edge_agent.buffer.schema import NewerFormat
 from edge_agent.buffer.store import MIRROR, StreamIdentity
+from edge_agent.notify import at_work
 from edge_agent.recorder.core import Reason
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.parts import InFlight
 
 FILE = "buffer.db"
+ROOM = 1024 * 1024
+LONGEST_S = 3600.0  # that a salvage may take before it counts as stuck
 NOTHING = InFlight(None, [], [], {}, [], [], {})
 log = logging.getLogger(__name__)
 
@@ -136,6 +139,13 @@ def _is_behind(opened: Opened, mirror: Path) -> bool:
 def _anew(
     path: Path, owner: Owner, now: datetime, in_flight: InFlight, sources: Sequence[Path], reason: Reason
 ) -> Opened:
+    with at_work(LONGEST_S):
+        return _made_anew(path, owner, now, in_flight, sources, reason)
+
+
+def _made_anew(
+    path: Path, owner: Owner, now: datetime, in_flight: InFlight, sources: Sequence[Path], reason: Reason
+) -> Opened:
     found = _with(_saved(sources, owner.seal.public), in_flight)
     fresh = path.with_name(path.name + ".fresh")
     _remove(fresh)
@@ -144,8 +154,7 @@ def _anew(
     lost = [gap for each in found for gap in gaps(each)]
     buffer = Buffer(fresh)
     try:
-        for each in found:
-            buffer.adoption.all(each, microseconds(now))
+        buffer = _adopt(buffer, found, now)
         buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)))
     finally:
         buffer.close()
@@ -155,6 +164,21 @@ def _anew(
     counts = (sum(len(each.rows) for each in found), sum(len(each.batches) for each in found), len(lost))
     log.warning("event=buffer-%s aside=%s rows=%d batches=%d gaps=%d", reason, aside, *counts)
     return _opened(Buffer(path), owner)
+
+
+def _adopt(buffer: Buffer, found: Sequence[Salvaged], now: datetime) -> Buffer:
+    """As much as there is room for: the rest stays in the files that it was found in. The buffer, perhaps reopened."""
+    buffer.space.occupy(ROOM)  # without it the new stream could not begin
+    try:
+        for each in found:
+            buffer.adoption.all(each, microseconds(now))
+    except BufferError as fault:
+        if not out_of_room(fault):
+            raise
+        log.error("event=salvage-cut-short reason=%r advice='make room, then edge-agent buffer salvage'", str(fault))
+        buffer = buffer.reopen()
+    buffer.space.vacate()
+    return buffer
 
 
 def _saved(sources: Sequence[Path], box: Ed25519PublicKey) -> list[Salvaged]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from cloud_sync.ingest.work import Aside, Batch, Beat, BoxName, Header, Known, Letter, Opened, Outcome, Work
 from cloud_sync.wire.epoch import NO_EPOCH, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat
+from hq.warehouse.clock import Repair, corrected, repair_of
 from hq.warehouse.explained import Kind, Told, not_held, refused_batch, tombstone
 from hq.warehouse.rows import Misfit, Place, identity, row
 from hq.warehouse.runs import Run, follow, noticed
@@ -71,6 +72,7 @@ class MemoryWarehouse:
         self.runs: dict[BoxName, list[Run]] = {}
         self.forked: set[bytes] = set()
         self.refused: Counter[BoxName] = Counter()
+        self.repairs: dict[tuple[str, str, bytes], list[Repair]] = {}
         self._epoch_heard: dict[bytes, tuple[int, ...]] = {}
         self._sources: dict[tuple[str, SourceKey], str] = {}
         self._contents: dict[tuple[str, date, str, str], set[bytes]] = {}
@@ -188,6 +190,8 @@ class MemoryWarehouse:
             self._cover([told])
         if isinstance(data, Loss) and data.reason == "refused":
             self.refused[name] += data.count
+        if repair := repair_of(entry):
+            self.repairs.setdefault((*name, repair.boot), []).append(repair)
         if isinstance(data, StreamOpen):
             previous = bytes.fromhex(data.previous) if data.previous and len(data.previous) == 32 else None
             self.openings.setdefault(batch.stream, Opening(previous, data.reason))
@@ -236,6 +240,14 @@ class MemoryWarehouse:
     def _fork(self, store: str, stream: bytes, epochs: Iterable[bytes]) -> None:
         self.forked.add(stream)
         self.noticed[store, "fork", stream.hex()] = tuple(epoch.hex() for epoch in epochs)
+
+    def corrected(self, stored: Stored) -> datetime | None:
+        """When a record happened, where its clock was repaired since."""
+        _, epoch, *_ = stored.identity.split("/")
+        who = self.epochs[bytes.fromhex(epoch)].header.identity
+        record = stored.opened.record
+        repairs = self.repairs.get((who.store, who.box, who.boot), [])
+        return corrected(repairs, record.mono_ms, record.clock, record.at)
 
     # For completeness
 

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
 from cloud_sync.wire.epoch import EpochIdentity
-from hq.warehouse import coverage, folding, ledger, messages, streams
+from hq.warehouse import clock, coverage, folding, ledger, messages, streams
 from hq.warehouse.columns import COMMON, TABLES
 from hq.warehouse.explained import Kind, Told, not_held, tombstone
 from hq.warehouse.ledger import Identity, StoreKey
@@ -24,7 +24,7 @@ from records import to_wire
 
 _FIRST_DAY = date(2000, 1, 1)
 _DUPLICATE = list(COMMON).index("duplicate_of")
-_TELLING = {"loss", "stream.open"}
+_TELLING = {"loss", "stream.open", "clock.step"}
 Cursor = psycopg.Cursor[Any]
 Values = tuple[object, ...]
 
@@ -135,16 +135,17 @@ class Transaction:
                     if isinstance(entry, Aside):
                         self._aside.append(SetAside(batch, seq, entry))
                     else:
-                        self._heed(batch, entry)
+                        self._heed(batch, seq, entry)
                         yield Fresh(batch, seq, entry)
 
-    def _heed(self, batch: Batch, entry: Opened) -> None:
+    def _heed(self, batch: Batch, seq: int, entry: Opened) -> None:
         """What a record says about numbers, streams and clocks."""
         if entry.kind.name not in _TELLING:
             return
         if told := tombstone(batch.sender.store, entry):
             self._told.append(told)
         streams.note_open(self._cursor, batch, entry, self._work.received)
+        clock.note(self._cursor, batch, seq, entry, self._work.received)
 
     def _claim_sources(self, fresh: Sequence[Fresh]) -> dict[Identity, Identity]:
         """For each repeat of an event the record that brought it first."""

@@ -1,4 +1,4 @@
-"""Devices at the other end of a serial line, or of a TCP connection, that answer what is said to them."""
+"""Devices behind a serial line, a TCP connection or a terminal server, that answer what is said to them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, cast
+
+from serial import serial_for_url
+from serial.rfc2217 import PortManager
 
 from devices.driver import DeviceOffline, Driver, Item
 from devices.simulator import PtyWay
@@ -59,6 +63,56 @@ def serving(peer: Callable[[], Reply]) -> Iterator[int]:
         stop.set()
         thread.join()
         server.close()
+
+
+@contextmanager
+def telnetting(reply: Reply) -> Iterator[str]:
+    """The URL of a terminal server (RFC 2217) with a device behind it."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.settimeout(0.05)
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                _behind_telnet(connection, reply, stop)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
+    finally:
+        stop.set()
+        thread.join()
+        server.close()
+
+
+class _Wire:
+    """What a port manager writes to."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.write = connection.sendall
+
+
+def _behind_telnet(connection: socket.socket, reply: Reply, stop: threading.Event) -> None:
+    manager: Any = PortManager(cast(Any, serial_for_url("loop://")), cast(Any, _Wire(connection)))
+    connection.settimeout(0.05)
+    while not stop.is_set():
+        try:
+            data = connection.recv(4096)
+            if not data:
+                return
+            heard = b"".join(manager.filter(data))
+            if told := reply(heard):
+                connection.sendall(b"".join(manager.escape(told)))
+        except TimeoutError:
+            continue
+        except OSError:
+            return
 
 
 def _talk(connection: socket.socket, reply: Reply, stop: threading.Event) -> None:

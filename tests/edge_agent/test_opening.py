@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from edge_agent.buffer.connection import Connection
-from edge_agent.buffer.schema import PAGE
+from edge_agent.buffer.salvage import salvage
+from edge_agent.buffer.schema import PAGE, PRAGMAS
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.messages import Accept, Flush, Tick
 from edge_agent.recorder.opening import FILE, open_buffer
+from records import Lane, lane_of
 from records.types import StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, some_records
 from tests.edge_agent.test_recorder import ROOM, Bench, accept
@@ -93,13 +95,47 @@ def test_a_second_salvage_keeps_the_streams_apart(tmp_path: Path) -> None:
     _wreck(tmp_path / FILE, "lane")
 
     last = Bench(tmp_path, box)
-    while last.core.uncut:
-        last.clock.mono += 1
-        last.step(Tick(1.0, ROOM))
+    cut_all(last)
     found = box.read_streams(last.parcels())
 
     assert len({stream for stream, _, _ in found}) == 3
     assert all(record in found.values() for record in made)
+
+
+def test_a_salvage_without_room_for_all_begins_with_sales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent comes up with what fits; the rest is in the file that was set aside, and can be taken in later."""
+    box, made = TestBox(), some_records(4000)
+    bench = Bench(tmp_path, box)
+    for at in range(0, len(made), 50):  # batches as small as a live link makes them
+        bench.step(accept(made[at : at + 50]))
+        bench.step(Flush())
+        cut_all(bench)
+    counts = bench.buffer.inspection.lane(Lane.NORMAL).bytes
+    bench.buffer.close()
+    _wreck(tmp_path / FILE, "lane")
+    (tmp_path / "roomy").mkdir()
+    (tmp_path / "roomy" / FILE).write_bytes((tmp_path / FILE).read_bytes())
+    Bench(tmp_path / "roomy", box).buffer.close()
+    pages = ((tmp_path / "roomy" / FILE).stat().st_size - counts // 2) // PAGE
+    with monkeypatch.context() as patch:
+        patch.setattr("edge_agent.buffer.adoption.AT_ONCE", 4)
+        patch.setattr("edge_agent.buffer.schema.PRAGMAS", (*PRAGMAS, f"PRAGMA max_page_count={pages}"))
+        some = Bench(tmp_path, box)
+    found = box.read_streams(some.parcels())
+    (aside,) = tmp_path.glob(f"{FILE}.damaged-*[0-9]")
+
+    sales = [record for record in made if lane_of(record.data) is Lane.VITAL]
+    assert all(record in found.values() for record in sales)
+    assert not all(record in found.values() for record in made)
+    some.buffer.adoption.all(salvage(aside, box.seal.public), 0)
+    whole = TestBox(box.hq, box.key).read_streams(some.parcels())
+    assert all(record in whole.values() for record in made)
+
+
+def cut_all(bench: Bench) -> None:
+    while bench.core.uncut:
+        bench.clock.mono += 1
+        bench.step(Tick(1.0, ROOM))
 
 
 class Halt(Exception):
@@ -124,9 +160,7 @@ def test_a_crash_while_a_damaged_file_is_replaced_loses_nothing(
         gc.collect()
 
         again = Bench(folder, TestBox(box.hq, box.key))
-        while again.core.uncut:
-            again.clock.mono += 1
-            again.step(Tick(1.0, ROOM))
+        cut_all(again)
         found = again.box.read_streams(again.parcels()).values()
         again.buffer.close()
         assert sum(record in found for record in made) == len(made)

@@ -199,3 +199,27 @@ def test_is_card_knows_brands_lengths_and_sums() -> None:
     assert not is_card("4111111111111112")
     assert not is_card("1234567812345670")
     assert not is_card("376130321109103421")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "gb18030"])
+def test_bytes_are_masked_in_whatever_encoding_a_till_has(encoding: str) -> None:
+    """Wide spaces between the digits, and Chinese words for a card before odd groupings; all else stays as it was."""
+    for number in cards(300):
+        for text in ("卡号：{}\n", "合计 12.50\n{}\n谢谢"):
+            raw = text.format(grouped(number, "\u3000")).encode(encoding)
+            assert hidden(number, mask_bytes(raw).decode(encoding).replace("12.50", "")), raw
+        odd = f"银行卡号 {number[:3]} {number[3:9]} {number[9:]}".encode(encoding)
+        assert hidden(number, mask_bytes(odd).decode(encoding)), odd
+        assert len(mask_bytes(odd)) == len(odd)
+
+
+@given(
+    raw=st.lists(
+        st.sampled_from([*(bytes((byte,)) for byte in b"0169 \x81\xa1\xbf\xa8\xe3\x80\xfe"), b"\xa1\xa1"])
+    ).map(b"".join)
+)
+def test_masking_bytes_changes_digits_alone(raw: bytes) -> None:
+    """Whatever the bytes are in, and however they are broken."""
+    masked = mask_bytes(raw)
+    assert len(masked) == len(raw)
+    assert all(was == now or (was in b"0123456789" and now == ord("*")) for was, now in zip(raw, masked, strict=True))

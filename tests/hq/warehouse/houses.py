@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 import psycopg
@@ -53,6 +53,9 @@ class House(Protocol):
     def standings(self) -> list[Standing]:
         """What completeness is made from."""
 
+    def corrected(self) -> list[datetime | None]:
+        """Of the weights by number: when they happened, where their clock was repaired."""
+
 
 class MemoryHouse:
     def __init__(self, boxes: Iterable[Box]) -> None:
@@ -79,6 +82,10 @@ class MemoryHouse:
 
     def standings(self) -> list[Standing]:
         return self.port.standings()
+
+    def corrected(self) -> list[datetime | None]:
+        weights = [row for row in self.port.rows if row.opened.kind.name == "weight"]
+        return [self.port.corrected(row) for row in weights]
 
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         last = self.port.heard.get((box.store, box.name))
@@ -135,6 +142,10 @@ class PostgresHouse:
     def noticed(self) -> set[tuple[str, str]]:
         rows = self.rows("SELECT rule, subject FROM alert_hq WHERE rule <> 'source-id-reused'")
         return {(str(rule), str(subject)) for rule, subject in rows}
+
+    def corrected(self) -> list[datetime | None]:
+        rows = self.rows("SELECT corrected_at(epoch, mono_ms, clock, at) FROM weight ORDER BY seq")
+        return [at and at.astimezone(UTC) for (at,) in rows]  # type: ignore[attr-defined]
 
     def standings(self) -> list[Standing]:
         with closing(psycopg.connect(self.dsn, options="-c timezone=UTC")) as connection:
