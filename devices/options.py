@@ -73,6 +73,15 @@ class FileOptions(Options):
     path: Path = Field(description="folder that holds them")
 
 
+class VideoOptions(Options):
+    """Moving pictures."""
+
+    source: str = Field(
+        min_length=1,
+        description="rtsp://host/path, a video device by path such as /dev/v4l/by-id/…, or a video file",
+    )
+
+
 class MqttOptions(Options):
     """Topics of a broker in the store, which gateways publish to."""
 

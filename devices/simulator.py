@@ -27,7 +27,7 @@ class Message(NamedTuple):
     content_type: of a push
     """
 
-    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file", "mqtt", "tcp"]
+    way: Literal["serial", "input", "drop", "push", "sql", "serve", "file", "video", "mqtt", "tcp"]
     body: bytes
     name: str = ""
     content_type: str = "application/octet-stream"

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from config import ConfigError
-from edge_agent.commands import buffer, check, discover, drivers, receipt, relay, replay, run, simulate, status
+from edge_agent.commands import buffer, check, discover, drivers, models, receipt, relay, replay, run, simulate, status
 from edge_agent.exits import Exit
 
-_COMMANDS = (run, check, discover, drivers, replay, receipt, simulate, relay, status, buffer)
+_COMMANDS = (run, check, discover, drivers, models, replay, receipt, simulate, relay, status, buffer)
 _CODES = "exit codes: 0 done, 1 failed, 2 usage, 78 configuration"
 
 

@@ -22,7 +22,15 @@ from config.models import model_at
 from config.places import dotted
 from config.wording import sentence
 from devices.driver import Context, Decoder, Item, Reading, Rejected
-from devices.options import DatabaseOptions, DropOptions, InputOptions, Options, PollOptions, SerialOptions
+from devices.options import (
+    DatabaseOptions,
+    DropOptions,
+    InputOptions,
+    Options,
+    PollOptions,
+    SerialOptions,
+    VideoOptions,
+)
 from devices.registry import DriverPackage, driver
 from devices.tcp_options import TcpOptions
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
@@ -40,6 +48,7 @@ _WAYS_IN: Mapping[type[Options], Mapping[str, str]] = {  # what says where a dev
     InputOptions: {"input": "capture"},
     PollOptions: {"url": "http://capture"},
     TcpOptions: {"host": "capture"},
+    VideoOptions: {"source": "capture"},
 }
 
 

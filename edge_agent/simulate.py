@@ -20,6 +20,7 @@ from edge_agent.exits import Exit
 _PLACES = {
     "drop": "FOLDER",
     "file": "FOLDER",
+    "video": "FOLDER",
     "push": "http://127.0.0.1:PORT/push/ID",
     "sql": "FILE.db",
     "serve": "127.0.0.1:PORT",
@@ -75,7 +76,7 @@ def _way(kind: str, to: str) -> Way:
     match kind:
         case "drop":
             return DropWay(Path(to))
-        case "file":
+        case "file" | "video":
             return FileWay(Path(to))
         case "mqtt":
             return MqttWay(*_address(to))

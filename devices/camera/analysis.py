@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -52,7 +52,7 @@ class Analysis:
         self._begun: datetime | None = None
         self._told: dict[str, int] = {}
         self._came_from: dict[int, str] = {}
-        self._start = datetime.min
+        self._start = datetime.min.replace(tzinfo=UTC)
         self._band = 0.0
 
     def look(self, picture: Picture, at: float, start: datetime) -> list[Item]:

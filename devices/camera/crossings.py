@@ -1,7 +1,7 @@
 """Who crosses a line, and which way.
 
-A track is on a side once its anchor is further from the line than the dead band, so that somebody who stands on the line
-counts once or not at all. The crossing's time is when the anchor passed the line itself.
+A track is on a side once its anchor is further from the line than the dead band, so that somebody who stands on the
+line counts once or not at all. The crossing's time is when the anchor passed the line itself.
 """
 
 from __future__ import annotations

@@ -50,9 +50,11 @@ class Detector:
         centre = (rows[kept, :2] + grid[kept]) * stride[kept] / scale
         size = np.exp(np.minimum(rows[kept, 2:4], 10)) * stride[kept] / scale
         corner = np.concatenate([centre - size / 2, size], axis=1)
-        chosen = cv2.dnn.NMSBoxesBatched(corner, score[kept], best[kept], self._low, _OVERLAP)
+        chosen = cv2.dnn.NMSBoxesBatched(
+            corner.tolist(), score[kept].tolist(), best[kept].tolist(), self._low, _OVERLAP
+        )
         return [
-            Box(*_within(corner[n], width, height), float(score[kept][n]), car=int(self._classes[best[kept][n]]) in CARS)
+            Box(*_within(corner[n], width, height), float(score[kept][n]), int(self._classes[best[kept][n]]) in CARS)
             for n in sorted(chosen)
         ]
 
@@ -109,4 +111,4 @@ def _opencv(model: Path) -> Net:
 
 
 def _rows(answer: Any) -> Floats:
-    return np.asarray(answer, np.float32)[0]
+    return np.asarray(answer[0], np.float32)

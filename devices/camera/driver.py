@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from devices.camera.options import Options
@@ -116,27 +117,37 @@ class Player:
 
 
 class RecordingDriver:
-    """A video file in place of a camera, played once and as fast as it can be looked at."""
+    """A video file in place of a camera: played as fast as it can be looked at, and again when it is another."""
 
     def __init__(self, options: Options, context: Context) -> None:
         self._options, self._context = options, context
         self._player: Player | None = None
-        self._played = False
+        self._played: tuple[int, int] | None = None
 
     def open(self) -> None:
-        if not self._played:
+        file = self._file()
+        if file != self._played:
             self._player = Player(self._options.source, self._options, self._context, datetime.now(UTC))
+            self._played = file
+
+    def _file(self) -> tuple[int, int]:
+        try:
+            found = Path(self._options.source).stat()
+        except OSError as fault:
+            raise DeviceOffline(f"{self._options.source}: {fault.strerror}") from None
+        return found.st_ino, found.st_mtime_ns
 
     def read(self, timeout_s: float) -> Taken:
         until = time.monotonic() + timeout_s
         while self._player and time.monotonic() < until:
             items = self._player.next()
             if items is None:
-                self._played = True
                 self.close()
             elif items:
                 return Taken(items)
-        time.sleep(max(0.0, until - time.monotonic()))
+        if not self._player:
+            self.open()
+        time.sleep(max(0.0, until - time.monotonic()) if not self._player else 0.0)
         return Taken()
 
     def close(self) -> None:
@@ -152,7 +163,7 @@ class LiveDriver:
         self._options, self._context = options, context
         self._analysis: Analysis | None = None
         self._live: Live | None = None
-        self._start = datetime.min
+        self._start = datetime.now(UTC)
         self._lost: DeviceOffline | None = None
 
     def open(self) -> None:
@@ -167,10 +178,8 @@ class LiveDriver:
 
     def read(self, timeout_s: float) -> Taken:
         """Records as they come about; what a lost stream leaves is handed over before it is told to be offline."""
-        if self._lost:
-            raise self._lost
-        assert self._live
-        assert self._analysis
+        if self._lost or not self._live or not self._analysis:
+            raise self._lost or DeviceOffline("the camera is not open")
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
             try:
@@ -193,6 +202,6 @@ def decoder(options: Options, context: Context) -> RecordingDecoder:
 
 
 def device(options: Options, context: Context) -> Driver:
-    if options.source.startswith("rtsp") or options.source.startswith("/dev/"):
+    if options.source.startswith(("rtsp", "/dev/")):
         return LiveDriver(options, context)
     return RecordingDriver(options, context)

@@ -108,7 +108,8 @@ class Health:
         return bool(detailed.sum() >= 4 and look.flat[detailed].mean() >= _COVERED)
 
     def _likeness(self, look: _Look) -> float:
-        assert self._edges is not None
+        if self._edges is None:
+            return 1.0
         usual, now = self._edges - self._edges.mean(), look.edges - look.edges.mean()
         scale = float(np.sqrt((usual * usual).sum() * (now * now).sum()))
         return float((usual * now).sum()) / scale if scale > 0 else 1.0

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from devices.options import LocalTime, Name, Options as Device
+from devices.options import LocalTime, Name, VideoOptions
 
 _USUAL = Path("/var/lib/store-edge/models/yolox_nano.onnx")
 
@@ -37,19 +37,15 @@ class Span(BaseModel):
         return at >= self.begin or at < self.end
 
 
-class Options(Device):
+class Options(VideoOptions):
     """A camera over a door, a shelf or a queue, looked at in the store: its pictures go nowhere."""
 
-    source: str = Field(
-        min_length=1,
-        description="rtsp://host/path, a video device by path such as /dev/v4l/by-id/…, or a video file",
-    )
     user: str = Field("", description="user to log in as at an rtsp address; empty: without")
     password_file: Path | None = Field(None, description="file whose first line is the user's password")
     mode: Literal["detector", "overhead"] = Field(
         "detector", description="detector for views from the side or obliquely, overhead for straight down"
     )
-    model: Path = Field(_USUAL, description="the detector's ONNX file; `edge-agent models install yolox-nano` brings it")
+    model: Path = Field(_USUAL, description="ONNX file of the detector; `edge-agent models install yolox-nano`")
     threshold: float = Field(0.35, gt=0.05, lt=1, description="score from which somebody is believed to be there")
     cars: bool = Field(False, description="count cars too, as car.count")
     lines: dict[Name, LineOptions] = Field(
@@ -64,14 +60,14 @@ class Options(Device):
     dead_band_px: float | None = Field(
         None, ge=0, le=500, description="pixels on both sides of a line that decide nothing; a hundredth of the width"
     )
-    person_px: float | None = Field(None, gt=0, description="pixels that a person covers from above; learnt where absent")
+    person_px: float | None = Field(None, gt=0, description="pixels that somebody covers from above; learnt if absent")
     analysed_fps: float | None = Field(
         None, gt=0, le=60, description="pictures a second that are looked at; 5 by detector, 10 overhead by default"
     )
     interval_s: float = Field(60, ge=0, le=86_400, description="seconds that a count covers; 0: a record a crossing")
-    heatmap_cell_px: int | None = Field(None, ge=4, le=1000, description="edge of a heat map's cells; none where absent")
+    heatmap_cell_px: int | None = Field(None, ge=4, le=1000, description="edge of a heat map's cells; absent: no map")
     heatmap_s: float = Field(3600, ge=1, le=86_400, description="seconds that a heat map covers")
-    health_s: float = Field(10, ge=1, le=3600, description="seconds that a fault of the picture lasts before it is told")
+    health_s: float = Field(10, ge=1, le=3600, description="seconds that a faulty picture lasts before it is told")
     frozen_s: float = Field(30, ge=2, le=3600, description="seconds of the very same picture that are a frozen camera")
     timeout_s: float = Field(8, ge=1, le=15, description="a stream that brings no picture for so long is opened again")
 

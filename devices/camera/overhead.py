@@ -49,8 +49,8 @@ class Overhead:
         marked = np.asarray(mask >= _FOREGROUND, np.uint8)
         if marked.mean() > 0.7:
             return []  # the light changed
-        marked = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        marked = cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+        opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        marked = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
         return [box for stretch in _stretches(marked) for box in self._people(stretch, scale, marked.size)]
 
     def _people(self, stretch: NDArray[np.int32], scale: float, pixels: int) -> list[Box]:

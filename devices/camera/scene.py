@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from devices.camera.boxes import Picture
 from devices.camera.geometry import Point
 
-WIDTH, HEIGHT, FPS = 480, 360, 10
+FPS = 10
 _TILE = 48
 _NOISE = 4.0
 
 
 class Walker(NamedTuple):
-    """Somebody: where at which second (straight between), across the shoulders in pixels, how dark a shadow, how bright a
-    reflection.
+    """Somebody. path: where at which second, straight between; shoulders: pixels across; shade: factor of a shadow's
+    light; shine: what a reflection adds
     """
 
     path: Sequence[tuple[float, float, float]]
@@ -49,12 +49,14 @@ class Scene(NamedTuple):
     light: Callable[[float], float] = lambda _: 1.0
     door: Callable[[float], float] | None = None
     reflections: bool = False
+    width: int = 480
+    height: int = 360
 
-    def pictures(self, seed: int) -> Iterator[Picture]:
-        """Each picture; the same seed gives the same."""
+    def pictures(self, seed: int, every: int = 1) -> Iterator[Picture]:
+        """Each n-th picture; the same seed gives the same."""
         rng = np.random.default_rng(seed)
-        floor = _floor(rng)
-        for number in range(round(self.seconds * FPS)):
+        floor = _floor(rng, self.width, self.height)
+        for number in range(0, round(self.seconds * FPS), every):
             yield self._picture(floor, number / FPS, rng)
 
     def _picture(self, floor: NDArray[np.float32], at: float, rng: np.random.Generator) -> Picture:
@@ -73,11 +75,11 @@ class Scene(NamedTuple):
         return np.clip(picture, 0, 255).astype(np.uint8)
 
 
-def _floor(rng: np.random.Generator) -> NDArray[np.float32]:
-    tiles = rng.uniform(135, 165, (HEIGHT // _TILE + 1, WIDTH // _TILE + 1, 1))
-    floor = np.kron(tiles, np.ones((_TILE, _TILE, 1)))[:HEIGHT, :WIDTH] * np.array([0.94, 0.97, 1.0])
-    floor += cv2.GaussianBlur(rng.normal(0, 12, (HEIGHT, WIDTH)), (7, 7), 0)[..., None]
-    return floor.astype(np.float32)
+def _floor(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float32]:
+    tiles = rng.uniform(135, 165, (height // _TILE + 1, width // _TILE + 1, 1))
+    floor = np.kron(tiles, np.ones((_TILE, _TILE, 1)))[:height, :width] * np.array([0.94, 0.97, 1.0])
+    floor += cv2.GaussianBlur(rng.normal(0, 12, (height, width)), (7, 7), 0)[..., None]
+    return np.asarray(floor, np.float32)
 
 
 def _person(picture: NDArray[np.float32], place: Point, walker: Walker, number: int, at: float) -> None:
@@ -93,8 +95,7 @@ def _shadow(picture: NDArray[np.float32], place: Point, walker: Walker) -> None:
     mask = np.zeros(picture.shape[:2], np.float32)
     centre = round(place[0] + walker.shoulders * 0.6), round(place[1] + walker.shoulders * 0.3)
     cv2.ellipse(mask, centre, (round(walker.shoulders * 0.7), walker.shoulders // 3), 20, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (9, 9), 0)
-    picture *= 1 - (1 - walker.shade) * mask[..., None]
+    picture *= 1 - (1 - walker.shade) * cv2.GaussianBlur(mask, (9, 9), 0)[..., None]
 
 
 def _reflection(picture: NDArray[np.float32], place: Point, walker: Walker) -> None:

@@ -19,7 +19,9 @@ from devices.camera.boxes import Picture
 from devices.camera.options import Options
 from devices.driver import DeviceOffline
 
-BEHIND_S = 0.5  # a live picture older than that is thrown away
+_AT_HAND_S = 0.002  # a live picture that is there sooner had been waiting
+_MOST_LATE = 100  # pictures thrown away in a row
+_PACE = 0.9  # of the time between two pictures that are looked at
 _USUAL_FPS = 10.0
 _RATES = {"detector": 5.0, "overhead": 10.0}
 
@@ -74,22 +76,22 @@ class Live:
         self._rate = options.analysed_fps or _RATES[options.mode]
         self._begun = time.monotonic()
         self._looked = float("-inf")
-        self._read_s = 0.0
         self.skipped = 0
 
     def next(self) -> Frame:
-        """The next picture to look at; `DeviceOffline` when none comes."""
+        """The next picture to look at; `DeviceOffline` when none comes. One that was at hand at once is a late one."""
+        late = 0
         while True:
             asked = time.monotonic()
             if not self._capture.grab():
-                raise DeviceOffline(f"{place(self._options)} brings no picture")
+                raise DeviceOffline(f"{self._options.source} brings no picture")
             now = time.monotonic()
-            waited, at = now - asked, now - self._begun
-            if at - self._looked < 0.9 / self._rate:
+            at = now - self._begun
+            if at - self._looked < _PACE / self._rate:
                 continue
-            if waited < 0.002 and at - self._looked > BEHIND_S and self.skipped < 1_000_000_000:
+            if now - asked < _AT_HAND_S and late < _MOST_LATE:
+                late += 1
                 self.skipped += 1
-                self._looked = max(self._looked, at - BEHIND_S)
                 continue
             self._looked = at
             good, picture = self._capture.retrieve()
@@ -105,15 +107,6 @@ def stride(fps: float, options: Options) -> int:
     return max(1, int(fps // (options.analysed_fps or _RATES[options.mode])))
 
 
-def is_recording(source: str) -> bool:
-    return not source.startswith("rtsp") and not source.startswith("/dev/")
-
-
-def place(options: Options) -> str:
-    """The source as people may see it."""
-    return options.source
-
-
 def _opened(options: Options) -> cv2.VideoCapture:
     timeout = int(options.timeout_s * 1000)
     if options.source.startswith("rtsp"):
@@ -122,7 +115,7 @@ def _opened(options: Options) -> cv2.VideoCapture:
     else:
         capture = cv2.VideoCapture(options.source, cv2.CAP_V4L2)
     if not capture.isOpened():
-        raise DeviceOffline(f"{place(options)} does not open; check its address, user and password, or its cable")
+        raise DeviceOffline(f"{options.source} does not open; check its address, user and password, or its cable")
     return capture
 
 

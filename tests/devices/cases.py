@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.driver import Context, Decoder, Item, Reading
-from devices.options import DropOptions, PollOptions, SerialOptions
+from devices.options import DropOptions, PollOptions, SerialOptions, VideoOptions
 from devices.registry import driver
 from devices.tcp_options import TcpOptions
 from records import Record, to_json
@@ -29,7 +29,12 @@ def drop_cases(folder: str) -> list[Path]:
 
 def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
     package = driver(name)
-    place = {DropOptions: {"path": "/drop"}, SerialOptions: {"port": "/dev/ttyS9"}, PollOptions: {"url": "http://case"}}
+    place = {
+        DropOptions: {"path": "/drop"},
+        SerialOptions: {"port": "/dev/ttyS9"},
+        PollOptions: {"url": "http://case"},
+        VideoOptions: {"source": "case"},
+    }
     place |= {TcpOptions: {"host": "case"}}
     way = next((told for kind, told in place.items() if issubclass(package.options, kind)), {})
     told = {"id": "case", "driver": name, **way, **settings}

@@ -26,6 +26,7 @@ from devices.options import (
     PollOptions,
     PushOptions,
     SerialOptions,
+    VideoOptions,
 )
 from devices.registry import BUILT_IN, driver, drivers
 from devices.tcp_options import TcpOptions
@@ -41,6 +42,7 @@ WAYS = {
     "input": InputOptions,
     "sql": DatabaseOptions,
     "tcp": TcpOptions,
+    "video": VideoOptions,
 }
 CHAPTERS = (("## Wiring", "## Setting up"), ("## What it says",))
 
@@ -132,7 +134,7 @@ def test_every_simulator_goes_the_way_of_its_driver(name: str) -> None:
 def test_options_import_no_hardware_library() -> None:
     """A configuration is checked on a machine without serial ports, XML or HTTP libraries."""
     modules = [f"{package}.options" for package in BUILT_IN.values()]
-    heavy = {"serial", "lxml", "requests", "paho", "watchfiles", "sqlite3", "sqlalchemy"}
+    heavy = {"cv2", "numpy", "serial", "lxml", "requests", "paho", "watchfiles", "sqlite3", "sqlalchemy"}
     script = f"import sys, {', '.join(modules)}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=DEVICES.parent, capture_output=True, text=True, check=True
