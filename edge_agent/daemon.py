@@ -57,7 +57,7 @@ class Daemon:
         self._config = config
         self._keys = keys
         self._clock = SystemClock()
-        self._desk = Desk()
+        self.desk = Desk()
         self._inbox = Inbox()
         self._stop = threading.Event()
         self._failed = False
@@ -66,7 +66,7 @@ class Daemon:
         folder = config.buffer.mirror
         mirror = None if folder is None else folder / MIRROR
         self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall, mirror)
-        self._desk.mirror = None if folder is None else Mirroring(folder, self._opened.view.transaction)
+        self.desk.mirror = None if folder is None else Mirroring(folder, self._opened.view.transaction)
         self._me = Self(
             config.store, config.box, boot, keys.box, config.data_dir, config_hash, config.heartbeat_interval_s, now
         )
@@ -76,12 +76,12 @@ class Daemon:
         self._stop = stop
         recorder = self._recorder()
         recording = self._start("recorder", recorder.run)
-        intake = Intake(self._desk, Cleaning(self._keys.pseudonym), self._clock)
-        crew = Crew(self._config, intake, lambda id_: self._desk.ask(lambda buffer: buffer.state(id_)), self._clock)
+        intake = Intake(self.desk, Cleaning(self._keys.pseudonym), self._clock)
+        crew = Crew(self._config, intake, lambda id_: self.desk.ask(lambda buffer: buffer.state(id_)), self._clock)
         uplink = self._uplink()
         mirror, kept_up = self._keep_mirror(intake)
         pulse = self._pulse([*crew.stations, *mirror], recorder, uplink)
-        watchman = Watchman(self._config, crew.stations, self._desk)
+        watchman = Watchman(self._config, crew.stations, self.desk)
         crew.start(stop)
         loop = self._loop(uplink, pulse)
         sending = self._start("uplink", lambda: loop.run(stop))
@@ -121,18 +121,18 @@ class Daemon:
         config, opened = self._config, self._opened
         core = Recorder(opened.identity, opened.view, self._seal, Policy(epoch_s=config.epoch.max_age_s))
         limits = limits_of(config.buffer)
-        recorder = RecorderThread(opened.buffer, core, self._desk, self._clock, self._seal, limits)
-        self._desk.on_cut = lambda: self._inbox.offer(NewParcels())
+        recorder = RecorderThread(opened.buffer, core, self.desk, self._clock, self._seal, limits)
+        self.desk.on_cut = lambda: self._inbox.offer(NewParcels())
         recorder.start(opened.reason, opened.gaps)
         return recorder
 
     def _keep_mirror(self, intake: Intake) -> tuple[list[Station], Callable[[], None]]:
         """The mirror as a station, where there is one, and what ends it once the recorder has ended."""
-        mirroring = self._desk.mirror
+        mirroring = self.desk.mirror
         if mirroring is None:
             return [], lambda: None
         station, ended = MirrorStation(mirroring, intake, self._clock), threading.Event()
-        thread = threading.Thread(target=mirroring.run, args=(self._desk.ask, ended), name="mirror", daemon=True)
+        thread = threading.Thread(target=mirroring.run, args=(self.desk.ask, ended), name="mirror", daemon=True)
         thread.start()
 
         def end() -> None:
@@ -144,7 +144,7 @@ class Daemon:
     def _answers(self) -> BufferAnswers:
         config = self._config
         return BufferAnswers(
-            self._desk.ask,
+            self.desk.ask,
             config.store,
             config.box,
             self._seal.public,
@@ -152,14 +152,14 @@ class Daemon:
             self._clock,
             CHECK_S,
             self._changed,
-            lambda: told(self._desk.mirror) if self._desk.mirror else None,
+            lambda: told(self.desk.mirror) if self.desk.mirror else None,
         )
 
     def _changed(self) -> None:
         """The buffer took something in beside its transactions."""
-        self._desk.on_cut()
-        if self._desk.mirror:
-            self._desk.mirror.compare()
+        self.desk.on_cut()
+        if self.desk.mirror:
+            self.desk.mirror.compare()
 
     def _uplink(self) -> Uplink:
         fingerprint = sha256(self._keys.box.public_key().public_bytes_raw()).digest()
@@ -174,19 +174,19 @@ class Daemon:
 
         def will() -> bytes:
             signed = pulse.will()
-            self._desk.tell(Remember(SESSION, pulse.session))
+            self.desk.tell(Remember(SESSION, pulse.session))
             return signed
 
         address = Address(hq.topic_root, self._config.store, self._config.box)
         clock = linking.LinkClock(self._config.zone)
         link = MqttLink(address, linking.brokers(hq), tls, will, self._inbox, clock)
-        return Loop(uplink, self._inbox, link, self._desk, self._obedience(), clock)
+        return Loop(uplink, self._inbox, link, self.desk, self._obedience(), clock)
 
     def _obedience(self) -> linking.Obedience:
         return linking.Obedience(
             names=(self._config.store, self._config.box),
             key=self._keys.box,
-            desk=self._desk,
+            desk=self.desk,
             reply=self._inbox.offer,
             restart=self._fail,
             root_changed=lambda key: linking.keep_root(self._config.data_dir, self._keys.root, key),

@@ -21,6 +21,7 @@ from hq.warehouse.facts import standings
 from hq.warehouse.standing import EPOCH
 
 EVERY = timedelta(seconds=10)
+A_BOX = timedelta(milliseconds=20)  # between two looks; one takes about half a millisecond a box
 FOLD_EVERY = timedelta(minutes=10)
 REACHED = timedelta(minutes=5)  # since the last heartbeat: a box that is away is not asked
 ROOT_EVERY = timedelta(minutes=10)
@@ -47,6 +48,7 @@ class Clerk:
         self._asking = Asking()
         self._connection: Connection | None = None
         self._due: datetime | None = None
+        self._look_due: datetime | None = None
         self._fold_due: datetime | None = None
         self._told_root: dict[tuple[str, str], tuple[tuple[bytes, int], datetime]] = {}
 
@@ -84,18 +86,20 @@ class Clerk:
         if self._fold_due is None or now >= self._fold_due:
             self._fold_due = now + FOLD_EVERY
             folding.fold(connection, now)
+        looked = self._look(connection, now) if self._look_due is None or now >= self._look_due else []
+        return [*looked, *self._orders(connection, now)]
+
+    def _look(self, connection: Connection, now: datetime) -> list[Note]:
+        """Over the whole fleet, the more rarely the larger it is."""
         places = standings(connection, None)
+        self._look_due = now + max(EVERY, len(places) * A_BOX)
         reports = [report(place) for place in places]
         sessions = {(at.store, at.box): (at.beat.stream, at.beat.session) for at in places if at.beat}
         marks = {(box.store, box.box): box.complete_to for box in reports if box.complete_to}
         folding.prune_marks(connection, marks, now)
         orders.leave_forks(connection, reports, self._generation)
         prints = _fingerprints(connection)
-        return [
-            *self._roots(sessions, prints, now),
-            *self._resends(reports, prints, now),
-            *self._orders(connection, now),
-        ]
+        return [*self._roots(sessions, prints, now), *self._resends(reports, prints, now)]
 
     def _resends(self, reports: list[BoxReport], prints: dict[tuple[str, str], bytes], now: datetime) -> Iterator[Note]:
         near = [box for box in reports if box.heard and now - box.heard < REACHED and (box.store, box.box) in prints]

@@ -128,7 +128,7 @@ def _live(args: Namespace) -> int:
     stage = Stage((args.data or Path("demo-data")).absolute(), _live_feeds())
     try:
         _start_headquarters(stage)
-        _say("demo: starting store 0214 with two tills, a scanner, a door counter and a thermometer")
+        _say(f"demo: starting store 0214 with {len(stage.store.feeds)} devices: tills, a scanner, doors, thermometers…")
         stage.store.agent.start()
         stage.store.agent.await_ready()
         print(f"console: {stage.hq.facts['console']}   (Ctrl-C stops everything)", flush=True)
@@ -154,6 +154,13 @@ def _live_feeds() -> list[Feed]:
         live("scan-1", "scanner-serial", 2, role="sale"),
         live("door-1", "hikvision-count", 60),
         live("gate-1", "ir-thermometer", 3),
+        live("scale-1", "scale", 4),
+        live("counter-1", "dahua-count", 10, interval_s=10),
+        live("freezer-1", "w1-thermometer", 10, interval_s=10),
+        live("cold-1", "modbus", 0, interval_s=10),
+        live("meter-1", "dlt645", 0, interval_s=60),
+        live("ups-1", "nut-ups", 0),
+        live("punch-1", "zkteco", 0, timezone="UTC"),
     ]
 
 

@@ -20,6 +20,9 @@ from devices.simulator import Message
 
 TRANSACTIONS_A_FILE = 40
 FRENCH = {"timezone": "Europe/Paris", "return_prefix": "C", "at_format": "%m/%d/%Y %H:%M"}
+RECORDED = ("csv-drop", "poslog", "hikvision-count")
+OFTEN = {"interval_s": 1}
+HASTY = {"timeout_s": 2}
 LINE_S = 0.002  # nobody scans faster; what is on a line when its reader is killed is gone
 
 
@@ -39,13 +42,27 @@ def simulated(id_: str, name: str, rng: Random, at: datetime, step: timedelta, *
 
 
 def generated_day(seed: int, at: datetime) -> list[Feed]:
-    """More than ten thousand records, made up from a seed; `at` is when the store opens."""
+    """More than ten thousand records, made up from a seed; `at` is when the store opens.
+
+    What speaks only when asked says as much as it is asked for.
+    """
     made: tuple[tuple[str, str, int, float, dict[str, Any]], ...] = (
         ("till-1", "csv-drop", 60, 0.0, {"settle_s": 0}),
         ("till-2", "poslog", 60, 0.0, {"settle_s": 0}),
         ("scan-1", "scanner-serial", 5000, LINE_S, {"role": "sale"}),
         ("gate-1", "ir-thermometer", 5000, LINE_S, {}),
         *((f"door-{number}", "hikvision-count", 500, 0.0, {}) for number in range(1, 5)),
+        ("counter-1", "axis-count", 100, 0.0, {}),
+        ("counter-2", "xovis-count", 100, 0.0, {}),
+        ("gate-2", "hikvision-acs", 100, 0.0, {}),
+        ("scale-1", "scale", 500, LINE_S, {}),
+        ("counter-3", "dahua-count", 8, 0.0, OFTEN),
+        ("freezer-1", "w1-thermometer", 8, 1.0, OFTEN),
+        ("cold-1", "modbus", 0, 0.0, OFTEN),
+        ("meter-1", "dlt645", 0, 0.0, OFTEN),
+        ("ups-1", "nut-ups", 0, 0.0, {**OFTEN, **HASTY, "report_s": 1}),
+        ("punch-1", "zkteco", 0, 0.0, {**OFTEN, **HASTY, "timezone": "UTC"}),
+        ("punch-2", "zkteco-push", 100, 0.0, {}),
     )
     feeds = []
     for number, (id_, name, count, every_s, settings) in enumerate(made):
@@ -55,7 +72,7 @@ def generated_day(seed: int, at: datetime) -> list[Feed]:
 
 
 def sampled_day(shared: Path, seed: int, at: datetime) -> list[Feed]:
-    """A day made of recorded tills, doors and retail data below `shared`, with scanner and thermometer beside them."""
+    """A day made of recorded tills, doors and retail data below `shared`, with a scanner and sensors beside them."""
     csvs, retail = shared / "samples/pos_csv", shared / "retail-data"
     played = [
         _files("till-uk", {"timezone": "Europe/London", "return_prefix": "C"}, sorted(csvs.glob("uci_*.csv"))),
@@ -68,7 +85,7 @@ def sampled_day(shared: Path, seed: int, at: datetime) -> list[Feed]:
         Feed("door-calit", "hikvision-count", {}, _door_counts(retail / "calit2.csv", at)),
         Feed("door-samples", "hikvision-count", {}, _alerts(shared / "samples/door_counter")),
     ]
-    return [*played, *(feed for feed in generated_day(seed, at) if feed.driver in ("scanner-serial", "ir-thermometer"))]
+    return [*played, *(feed for feed in generated_day(seed, at) if feed.driver not in RECORDED)]
 
 
 def _files(id_: str, settings: dict[str, Any], paths: list[Path], store: str | None = None) -> Feed:

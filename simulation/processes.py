@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,13 @@ class Process:
     @property
     def running(self) -> bool:
         return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Of the child that was started last."""
+        if self._child is None:
+            raise Stuck(f"{self._argv[0]} was not started")
+        return self._child.pid
 
     def kill(self) -> None:
         """SIGKILL, and the process is gone."""
@@ -130,7 +137,7 @@ class Agent(Process):
         (self.port,) = free_ports(1)
         super().__init__([command("edge-agent"), "run", "-c", str(self.yaml)], folder / "agent.log")
 
-    def configure(self, feeds: list[Feed], places: dict[str, dict[str, str]]) -> None:
+    def configure(self, feeds: list[Feed], places: Mapping[str, Mapping[str, str | int]]) -> None:
         """Writes the devices into the bundle's YAML; places: by device id, where it is plugged in."""
         config = yaml.safe_load(self.yaml.read_text())
         config["data_dir"] = str(self.data)

@@ -78,17 +78,15 @@ class Uplink:
         self._pace = PaceLimit()
         self._lanes = Lanes(settings.plan, settings.facts)
         self._way = 0
-        self._carried = (0, 0)
-        self._before = (0, 0)
-        self._broken = 0
+        self._carried = self._before = (0, 0)
+        self._broken, self._heard = 0, False
         self._fault = ""
         self._newest: int | None = None
         self._up_at: float | None = None
         self._restart_s = random.uniform(1.0, 1.5) * settings.restart_s
         self._random = random
         self._link = _Link.APART
-        self._session = 0
-        self._since = 0.0
+        self._session, self._since = 0, 0.0
         self._connect_at: float | None = None
         self._why = ""
         self._waiting = Waiting()
@@ -142,11 +140,12 @@ class Uplink:
     def _on(self, event: Event, now: float) -> list[Effect]:
         match event:
             case LinkUp(session) if session == self._session and self._link is _Link.CONNECTING:
-                self._link, self._since, self._quiet_since, self._up_at = _Link.UP, now, now, now
+                self._link, self._heard = _Link.UP, False
+                self._since, self._quiet_since, self._up_at = now, now, now
                 self._ask_by(now)
             case LinkDown(session, why) if session == self._session and self._link is not _Link.APART:
                 lived_s = now - self._since if self._link is _Link.UP else 0.0
-                self._broken += self._quiet_since == self._since and len(self._window) > 0
+                self._broken += not self._heard and len(self._window) > 0
                 self._part(why, now + self._reconnect.after(lived_s))
             case Downlink(raw, wall_us):
                 return self._hear(raw, wall_us, now)
@@ -357,7 +356,7 @@ class Uplink:
         if envelope is None:
             return []
         self._quiet_since, self._silence_s = now, self._settings.silence_s
-        self._broken, self._fault = 0, ""
+        self._broken, self._heard, self._fault = 0, True, ""
         self._patience = self._silence_s * self._random.uniform(1.0, 1.5)
         root = self._hearing.root
         lowest = self._hearing.learn(envelope)

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import msgspec
-from biip.checksums import gs1_standard_check_digit
 
+from devices.check_digit import check_digit
 from devices.poslog.tree import (
     Element,
     Malformed,
@@ -189,7 +189,7 @@ def _is_gtin(number: str) -> bool:
     if not (number.isascii() and number.isdigit()) or len(number) not in _GTIN_LENGTHS:
         return False
     long_enough = len(number.lstrip("0")) >= _SHORTEST_GTIN
-    return long_enough and gs1_standard_check_digit(number[:-1]) == int(number[-1])
+    return long_enough and check_digit(number[:-1]) == int(number[-1])
 
 
 def _odd(quantity: Decimal | None, price: Decimal | None, returned: bool) -> tuple[str, ...]:

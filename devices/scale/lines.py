@@ -6,6 +6,7 @@
          N       0.3749 g   no unit while moving                                            (Sartorius)
     -  1.640 kg   ? N     ? moving                                                          (Ohaus)
     +007.12/3 G S         the digit behind the slash is one more decimal; S stable, U moving
+    =00004.8(kg)          sent without end, nothing says whether it is stable: it has to settle        (Yaohua XK3118)
     1.234 kg              nothing says whether it is stable: with a unit it is taken to be, a bare number has to settle
 
 Sources: manuals of the makers named, lines that users published.
@@ -43,6 +44,7 @@ _SICS = re.compile(r"S +(?P<mark>[SDI+-])(?: +(?P<rest>.*))?")
 _PLAIN = re.compile(
     rf"(?P<kind>(?:NET|GROSS|TARE|[GNT])\b)?[ :]*{_VALUE} *(?P<moving>\?)? *(?P<tail>[GNTSUMDZ](?: ?[GNTSUMDZ])?)?"
 )
+_BRACKETED = re.compile(r"=(?P<sign>[+-]?) *(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)\((?P<unit>kg|g|lb|t)\)")
 _ONLY_VALUE = re.compile(rf"{_VALUE} *[A-Z]?")
 
 
@@ -67,6 +69,8 @@ def read(text: str, unit: str) -> Said | None:
         return _marked(found, unit)
     if found := _SICS.fullmatch(text):
         return _sics(found, unit)
+    if found := _BRACKETED.fullmatch(text):
+        return Said(kilograms(found["sign"], found["number"], found["unit"]), "unsaid", whole=True)
     found = _PLAIN.fullmatch(text)
     return _plain(found, unit) if found else None
 

@@ -1,7 +1,7 @@
 """What one scanned code is: an article, a scale's label, GS1 data, a payment code, or plain text.
 
 Sources: AIM symbology identifiers by ISO/IEC 15424, element strings and check digits by the GS1 General
-Specifications, Digital Link by GS1's URI syntax; parsed by `biip`.
+Specifications, Digital Link by GS1's URI syntax; parsed by `biip` (`gs1`).
 
 Without an identifier a code of 8, 12, 13 or 14 digits is an article before it is anything else: an EAN-13 such as
 7032069804988 would also read as GS1 data. Such a code with a wrong check digit was misread.
@@ -10,22 +10,14 @@ Without an identifier a code of 8, 12, 13 or 14 digits is an article before it i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from decimal import Decimal
 from typing import NamedTuple
 
-from biip import ParseConfig, ParseError
-from biip.gs1_digital_link_uris import GS1DigitalLinkURI
-from biip.gs1_element_strings import GS1ElementString
-from biip.gs1_messages import GS1Message
-from biip.upc import Upc
-
 from devices.payment_code import holds_code, scheme_of
+from devices.scanner_serial.elements import NOTHING, Elements, Misread
 from devices.scanner_serial.layout import Layout, Measure, check_holds
 from records.types import PaymentCode, Scan, ScannerRole
 
 _AIM = re.compile(r"\]([A-Za-z])([0-9A-Za-z])")
-_CONFIG = ParseConfig(gs1_element_strings_verify_date=False)
 _FNC1 = "\x1d"
 _COMPOSITE = "|]e0"
 _ARTICLE_LENGTHS = {8: "ean-8", 12: "upc-a", 13: "ean-13", 14: "itf-14"}
@@ -61,10 +53,6 @@ _TWO_DIMENSIONAL = {"qr", "datamatrix", "aztec", "pdf417", "dotcode", "maxicode"
 MASKED = "payment-code-masked"
 
 
-class Misread(ValueError):
-    """The code cannot be what it says it is; the text says why and never holds the code."""
-
-
 class Rules(NamedTuple):
     """What a chain has set."""
 
@@ -72,13 +60,6 @@ class Rules(NamedTuple):
     payment_codes: bool
     scale_prefixes: tuple[str, ...]
     layouts: tuple[Layout, ...]
-
-
-class _Elements(NamedTuple):
-    values: dict[str, str]
-    gtin: str | None
-    weight_kg: Decimal | None
-    price: Decimal | None
 
 
 def interpret(text: str, rules: Rules) -> Scan | PaymentCode:
@@ -115,7 +96,7 @@ def _article(body: str, symbology: str, rules: Rules) -> Scan:
     if not (number.isascii() and number.isdigit()):
         raise Misread(f"{symbology}: not all digits")
     digits = number[:13] if symbology == "ean-13" else number
-    found = _elements(component) if composite else _Elements({}, None, None, None)
+    found = _elements(component) if composite else NOTHING
     name, gtin = _gtin(digits, symbology)
     measure = _measure(digits, rules) or Measure(None, None, None)
     return Scan(
@@ -135,10 +116,11 @@ def _gtin(digits: str, symbology: str) -> tuple[str, str]:
         name = "upc-a" if symbology == "ean-13" and (len(digits) == 12 or digits[0] == "0") else symbology
         return name, digits.zfill(14)
     if len(digits) == 8 and digits[0] in "01":
-        try:
-            return "upc-e", Upc.parse(digits).as_gtin_14()
-        except ParseError:
-            pass  # then it is a misread EAN-8
+        from devices.scanner_serial.gs1 import expanded
+
+        gtin = expanded(digits)
+        if gtin:
+            return "upc-e", gtin  # else it is a misread EAN-8
     wrong = "check digit" if len(digits) in _ARTICLE_LENGTHS else "number of digits"
     raise Misread(f"{symbology}: wrong {wrong}")
 
@@ -181,38 +163,13 @@ def _measure(digits: str, rules: Rules) -> Measure | None:
     return next((layout.read(digits) for layout in rules.layouts if layout.holds(digits)), None)
 
 
-def _link(uri: str) -> _Elements:
-    try:
-        return _read(GS1DigitalLinkURI.parse(uri, config=_CONFIG).element_strings)
-    except (ParseError, ValueError):  # urlsplit's ValueError too; any other web address is plain text
-        return _Elements({}, None, None, None)
+def _elements(message: str) -> Elements:
+    from devices.scanner_serial.gs1 import elements
+
+    return elements(message)
 
 
-def _elements(message: str) -> _Elements:
-    try:
-        return _read(GS1Message.parse(message.strip(_FNC1), config=_CONFIG).element_strings)
-    except (ParseError, ValueError) as error:
-        raise Misread(str(error) if isinstance(error, Misread) else "GS1 data that cannot be read") from None
+def _link(uri: str) -> Elements:
+    from devices.scanner_serial.gs1 import link
 
-
-def _read(strings: list[GS1ElementString]) -> _Elements:
-    if not strings:
-        raise Misread("GS1 data without any element")
-    wrong = next(_wrong(strings), None)
-    if wrong:
-        raise Misread(f"GS1 data: wrong check digit in AI {wrong}")
-    gtin = next((string.value for string in strings if string.ai.ai == "01"), None)
-    values = {string.ai.ai: string.value for string in strings}
-    return _Elements(values, gtin, _decimal(strings, "310"), _decimal(strings, "392"))
-
-
-def _wrong(strings: list[GS1ElementString]) -> Iterator[str]:
-    """The application identifiers whose check digit is wrong."""
-    for string in strings:
-        number = string.ai.ai in ("01", "02", "03")
-        if string.sscc_error or string.gln_error or (number and not check_holds(string.value)):
-            yield string.ai.ai
-
-
-def _decimal(strings: list[GS1ElementString], ai: str) -> Decimal | None:
-    return next((string.decimal for string in strings if string.ai.ai.startswith(ai)), None)
+    return link(uri)

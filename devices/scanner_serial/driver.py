@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.payment_code import without_begun_codes, without_payment_codes
-from devices.scanner_serial.codes import MASKED, Misread, Rules, interpret
+from devices.scanner_serial.codes import MASKED, Rules, interpret
+from devices.scanner_serial.elements import Misread
 from devices.scanner_serial.frames import Code, LineParser, Noise
 from devices.scanner_serial.options import Options, ScannerOptions
 from devices.serial_port import SerialPort

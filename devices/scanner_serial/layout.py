@@ -15,7 +15,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from biip.checksums import gs1_standard_check_digit
+from devices.check_digit import check_digit
 
 _FORM = re.compile(r"F+(?:I+|N+|W+|E+|P+|V+)+C?")
 _KINDS = {"price": "E", "weight": "W"}
@@ -65,7 +65,7 @@ class Layout(NamedTuple):
 
     def _item(self, digits: str) -> str:
         zeroed = "".join("0" if meant in "WE" else digit for digit, meant in zip(digits, self.letters, strict=True))
-        return f"0{zeroed[:-1]}{gs1_standard_check_digit(zeroed[:-1])}"
+        return f"0{zeroed[:-1]}{check_digit(zeroed[:-1])}"
 
 
 def parse_layout(text: str) -> Layout:
@@ -82,4 +82,4 @@ def parse_layout(text: str) -> Layout:
 
 def check_holds(digits: str) -> bool:
     """Whether the last digit is the right one by GS1's modulo 10."""
-    return gs1_standard_check_digit(digits[:-1]) == int(digits[-1])
+    return check_digit(digits[:-1]) == int(digits[-1])

@@ -47,6 +47,8 @@ class Connection:
             yield
         except sqlite3.Error as fault:
             raise wrapped(fault, self.path) from fault
+        except UnicodeDecodeError as fault:  # in SQLite's own words about a schema that it cannot make sense of
+            raise BufferDamaged(f"{self.path}: {fault}") from fault
         except OSError as fault:
             raise BufferError(f"{self.path}: {fault}") from fault
 
@@ -103,8 +105,11 @@ def out_of_room(fault: BufferError) -> bool:
 
 
 def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
-    """SQLite's error as ours: what the disk or another process may cure, or a file that is not what we wrote."""
-    passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_IOERR) & 0xFF in _MAY_PASS
+    """SQLite's error as ours: what the disk or another process may cure, or a file that is not what we wrote.
+
+    One without a code is Python's: a column holds text that is none.
+    """
+    passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _MAY_PASS
     return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
 
 

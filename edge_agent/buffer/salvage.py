@@ -266,6 +266,6 @@ def _state(path: Path) -> tuple[dict[tuple[str, str], bytes | None], list[tuple[
                 {(device, key): value for device, key, value in db.execute("SELECT device, key, value FROM state")}
             )
             seen += db.execute("SELECT device, identity, day FROM seen")
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):  # it may say what is wrong in words that are no text
         pass
     return state, seen

@@ -1,8 +1,8 @@
 """How long live records of a lane should wait for company before they go.
 
-A record that goes alone costs the link some 400 bytes, most of them around it: header, seal, receipt. Where records come
-about once a second, waiting a little halves that; where they come seldom nobody would join, and where they come fast
-company is there at once.
+A record that goes alone costs the link some 400 bytes, most of them around it: header, seal, receipt. Where records
+come about once a second, waiting a little halves that; where they come seldom nobody would join, and where they come
+fast company is there at once.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ class Policy(NamedTuple):
     epoch_s: float = 3600.0
     full: int = 1500
     linger_s: float = 0.05
-    thrifty_s: float = 1.5
+    thrifty_s: float = 2.2
     drain_s: float = 1.0
 
 

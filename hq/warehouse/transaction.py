@@ -135,13 +135,12 @@ class Transaction:
                     if isinstance(entry, Aside):
                         self._aside.append(SetAside(batch, seq, entry))
                     else:
-                        self._heed(batch, seq, entry)
+                        if entry.kind.name in _TELLING:
+                            self._heed(batch, seq, entry)
                         yield Fresh(batch, seq, entry)
 
     def _heed(self, batch: Batch, seq: int, entry: Opened) -> None:
         """What a record says about numbers, streams and clocks."""
-        if entry.kind.name not in _TELLING:
-            return
         if told := tombstone(batch.sender.store, entry):
             self._told.append(told)
         streams.note_open(self._cursor, batch, entry, self._work.received)

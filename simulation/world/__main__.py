@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 from collections import Counter
@@ -13,7 +12,6 @@ from simulation.world.play import play, play_many, replay
 
 def main() -> int:
     asked = _arguments()
-    logging.disable(logging.CRITICAL)  # what the product says of faults that are meant
     if asked.trace:
         return _traced(asked.first)
     began, counts, steps, broken = time.monotonic(), Counter[str](), 0, 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from cloud_sync.seal.dictionary import CURRENT, Zstd
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire.batch import Kind
 from edge_agent.buffer import Batch, JournalRow, Transaction
+from hq.warehouse.spans import Span, gaps, spans_of
 from records import Lane, Record, from_wire, type_by_id
 from simulation.world.sealing import Number, Violation, Watch
 
@@ -123,7 +124,14 @@ class Books:
         if work and digest in _digests(work) and digest[:DIGEST] not in self.committed:
             raise Violation("the broker's acknowledgement follows the commit: one came before")
 
-    def stored(self, work: Work, outcome: Outcome) -> None:
+    def stored(self, work: Work, outcome: Outcome, claims: Mapping[tuple[bytes, bytes, int], Sequence[Span]]) -> None:
+        """A transaction was committed. claims: all that there are now, by stream, epoch and lane."""
+        for batch in work.batches():
+            taken = claims.get((batch.stream, batch.epoch, batch.lane), ())
+            if any(gaps(span, taken) for span in spans_of(batch.entries)):
+                raise Violation(
+                    f"what is committed is there: of {batch.lane.name} {batch.first}-{batch.last} not all is"
+                )
         self.committed |= {digest[:DIGEST] for digest in _digests(work) if digest not in outcome.unsettled}
 
 

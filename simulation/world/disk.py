@@ -34,12 +34,13 @@ class Strike(Enum):
     CRASH_BEFORE = "crash before commit"
     CRASH_AFTER = "crash after commit"
     TORN = "torn commit"
+    FULL = "commit on a full disk"
 
 
 class Disk:
     """capacity: bytes that the buffer's pages may use; full: nothing can grow.
 
-    strike: befalls the next commit; on_durable: told of every transaction that is on disk, with its epochs by ordinal
+    strike: befalls the next commit; on_durable: told of what is on disk; on_strike: of what befell it
     """
 
     def __init__(self, folder: Path, capacity: int, random: Random) -> None:
@@ -48,6 +49,7 @@ class Disk:
         self.full = False
         self.strike: Strike | None = None
         self.on_durable: Callable[[Transaction], None]
+        self.on_strike: Callable[[Strike], None]
         self._random = random
         folder.mkdir()
 
@@ -65,12 +67,18 @@ class Disk:
     def struck(self, change: Transaction, commit: Callable[[], None]) -> None:
         """Commits, with whatever befalls it."""
         strike, self.strike = self.strike, None
+        if strike:
+            self.on_strike(strike)
         if strike is Strike.ERROR_BEFORE:
             raise BufferError("the disk did not take it")
         if strike is Strike.CRASH_BEFORE:
             raise Crash
         before = self.image() if strike is Strike.TORN else {}
-        commit()
+        try:
+            commit()
+        except BufferError:
+            self.on_strike(Strike.FULL)
+            raise
         if strike is Strike.TORN and self._tear(before):
             raise Crash
         self.on_durable(change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from records import ClockQuality
@@ -13,7 +14,8 @@ from simulation.world.sources import Tap
 if TYPE_CHECKING:
     from simulation.world.world import World
 
-CLONE_AT = 0.5
+CLONE_AT = 0.4
+LOOK_S, TRIES = 0.1, 40
 YEAR_S = 365.25 * 86_400
 
 
@@ -36,19 +38,20 @@ class Faults:
             "full disk": self._full,
             "broker restart": self._broker,
             "database stop": self._database,
-            "image restore": self._image,
+            "image restore": lambda: self._once_uncut(self._world.machines[0], self._image, TRIES),
             "commit error": self._commit_error,
         }
         for kind, times in self._scene.plan.strikes.items():
             for _ in range(times):
-                at = self._random.uniform(0.02, 0.9) * SAFETY_S
+                at = self._random.uniform(0.02, 0.4 if kind == "image restore" else 0.9) * SAFETY_S
                 self._scene.agenda.later(at, lambda kind=kind: self._strike(kind, kinds[kind]))  # type: ignore[misc]
         if self._scene.plan.clone:
-            self._scene.agenda.later(CLONE_AT * SAFETY_S, self._clone)
+            first = self._world.machines[0]
+            self._scene.agenda.later(CLONE_AT * SAFETY_S, lambda: self._once_uncut(first, self._clone, TRIES))
 
-    def _strike(self, kind: str, deed: object) -> None:
+    def _strike(self, kind: str, deed: Callable[[], None]) -> None:
         self._scene.count(kind)
-        deed()  # type: ignore[operator]
+        deed()
 
     def end(self) -> None:
         """Everything works again; clocks are right, and machines that are off come back by themselves."""
@@ -62,10 +65,18 @@ class Faults:
             machine.skew, machine.quality = 0.5, ClockQuality.SYNCED
 
     def _machine(self) -> Machine:
-        return self._random.choice([machine for machine in self._world.machines if not machine.removed])
+        machines = [machine for machine in self._world.machines if not machine.removed]
+        return self._random.choice([machine for machine in machines if machine.on] or machines)
 
-    def _later(self, low: float, high: float, deed: object) -> None:
-        self._scene.agenda.later(self._random.uniform(low, high), deed)  # type: ignore[arg-type]
+    def _once_uncut(self, machine: Machine, deed: Callable[[], None], tries: int) -> None:
+        """At a moment when rows wait in the journal, if there is one soon: what an image then holds is packed anew."""
+        if machine.uncut or not tries:
+            deed()
+        else:
+            self._scene.agenda.later(LOOK_S, lambda: self._once_uncut(machine, deed, tries - 1))
+
+    def _later(self, low: float, high: float, deed: Callable[[], None]) -> None:
+        self._scene.agenda.later(self._random.uniform(low, high), deed)
 
     def _crash(self, *, power: bool) -> None:
         self._machine().crash(power=power)
@@ -134,7 +145,7 @@ class Faults:
                 machine.put(image)
                 self._scene.count("image restored")
 
-        self._later(1, 20, back)
+        self._later(1, 10, back)
 
     def _clone(self) -> None:
         """A second machine with the first one's disk and identity; where it is not turned off, both go on."""

@@ -26,6 +26,7 @@ from cloud_sync.wire import certificate
 from cloud_sync.wire.certificate import Usage
 from cloud_sync.wire.downlink import Signer
 from hq.warehouse.memory import MemoryWarehouse
+from simulation.world.agenda import Deed
 from simulation.world.network import Broker
 from simulation.world.scene import ROOT, Scene
 from simulation.world.sealing import UnmaskingKey
@@ -73,9 +74,9 @@ class Worker:
         self._work = None
         self._later(back_s, self._pull)
 
-    def _later(self, delay_s: float, deed: object) -> None:
+    def _later(self, delay_s: float, deed: Deed) -> None:
         life = self._life
-        self._scene.agenda.later(delay_s, lambda: deed() if self._life == life else None)  # type: ignore[operator]
+        self._scene.agenda.later(delay_s, lambda: deed() if self._life == life else None)
 
     def _pull(self) -> None:
         self._pulling = False
@@ -126,7 +127,7 @@ class Worker:
             self._step(Failed("the database is away"))
             return
         outcome = self._database.warehouse.commit(effect.work)
-        self._scene.books.stored(effect.work, outcome)
+        self._scene.books.stored(effect.work, outcome, self._database.warehouse.claims)
         self._scene.trace.note(f"committed {outcome.stored} {outcome.duplicates} {outcome.repeated}")
         if dies == "after":
             self._scene.count("worker crash after commit")

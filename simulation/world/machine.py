@@ -51,8 +51,8 @@ SETTINGS = Settings(
 )
 LIMITS = Limits(budget=1 << 40, floor=0, reserve=0)
 TICK_S = 5.0
-BEAT_S = 10.0
-LINGER_S = 0.06  # a little more than the recorder lets a live record wait
+BEAT_S = 8.0
+LATER_S = 0.01  # than the recorder lets a live record wait
 GRAIN_S = 1e-6  # what is due is past when it is looked at, though binary fractions round
 SESSION = "session"
 
@@ -124,6 +124,7 @@ class Machine:
         self.random = Random(f"{scene.plan.seed} {name}")
         self.disk = Disk(folder, scene.plan.capacity, self.random)
         self.disk.on_durable = self._durable
+        self.disk.on_strike = lambda strike: scene.count(strike.value)
         self.shelf = Shelf()
         self.skew = self.random.uniform(-5, 5)
         self.quality = ClockQuality.SYNCED
@@ -172,7 +173,8 @@ class Machine:
         self._epochs = {}
         seal = WorldSeal(self.keys, OPENING.public, self.random, self.scene.watch, self._epoch_opened)
         opened = open_buffer(self.disk.folder, self.keys.store, self.keys.box, seal, self.now().wall)
-        policy = Policy(epoch_s=self.scene.plan.epoch_s, full=self.scene.plan.full)
+        plan = self.scene.plan
+        policy = Policy(epoch_s=plan.epoch_s, full=plan.full, linger_s=plan.linger_s)
         core = Recorder(opened.identity, opened.view, seal, policy)
         desk = WorldDesk(self.scene, self)
         buffer = WorldBuffer(opened.buffer, self.disk)
@@ -294,7 +296,7 @@ class Machine:
         idle = self._keeper.desk.jobs.empty()
         self._keeper.turn()
         if not idle and self._keeper.core.uncut:
-            self.later(LINGER_S, self.wake)
+            self.later(self.scene.plan.linger_s + LATER_S, self.wake)
 
     def _turn_again(self) -> None:
         self.wake()
@@ -372,6 +374,11 @@ class Machine:
             self.hear(Say(self._life.pulse.beat(full=False)))
 
     # --- rest --------------------------------------------------------------------------------------------------------
+
+    @property
+    def uncut(self) -> bool:
+        """Whether rows wait in the journal."""
+        return self._keeper is not None and self._keeper.core.uncut
 
     @property
     def epoch_age(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-SAFETY_S = 30.0
+SAFETY_S = 24.0
 
 
 class Rates(NamedTuple):
@@ -20,7 +20,7 @@ class Rates(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """strikes: how often each kind of sudden fault comes; epoch_s, full: the recorder's policy
+    """strikes: how often each kind of sudden fault comes; epoch_s, full, linger_s: the recorder's policy
     capacity: bytes of each store's disk; clone: whether a second box with the first one's identity appears
     pace_s: mean seconds between two events of a source
     """
@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     strikes: dict[str, int]
     epoch_s: float
     full: int
+    linger_s: float
     capacity: int
     clone: bool
     pace_s: float
@@ -63,9 +64,10 @@ def plan_of(seed: int) -> Plan:
         2,
         rates,
         strikes,
-        epoch_s=random.choice([12.0, 30.0, 200.0]),
+        epoch_s=random.choice([10.0, 30.0, 200.0]),
         full=random.choice([4, 12, 1500]),
+        linger_s=random.choice([0.05, 1.0, 4.0]),
         capacity=random.choice([SMALL, LARGE]),
-        clone=random.random() < 0.3,
-        pace_s=random.choice([3.0, 6.0, 12.0]),
+        clone=random.random() < 0.4,
+        pace_s=random.choice([4.0, 8.0, 16.0]),
     )

@@ -74,10 +74,10 @@ class Source:
 
 
 class Till(Source):
-    """Files by number; handed over oldest first, a few at once, again until they are kept."""
+    """Files by number, a sale and a scan in each; oldest first, a few at once, again until they are kept."""
 
     def __init__(self, scene: Scene, machine: Machine) -> None:
-        self._folder: dict[str, Record] = {}
+        self._folder: dict[str, list[Record]] = {}
         self._asked = False
         super().__init__(scene, machine, "till")
 
@@ -85,7 +85,7 @@ class Till(Source):
         number = self.number()
         line = SaleLine(1, "sale", "4006381333931", quantity=Decimal(1), extended_amount=Decimal(number))
         sale = PosSale(f"01/{number}", str(number), business_day=BEGIN.date(), lines=(line,), total=Decimal(number))
-        self._folder[sale.source_id] = self.record(sale)
+        self._folder[sale.source_id] = [self.record(sale), self.record(Scan(code=str(number)))]
         self.offer()
 
     def agent_started(self) -> None:
@@ -96,15 +96,15 @@ class Till(Source):
         names = list(self._folder)[:AT_ONCE]
         if not self._asked and names and self.machine.on:
             self._asked = True
-            records = [self._folder[name] for name in names]
-            self.machine.submit(
-                Submission(self.name, records, names, {}, waits=True), lambda said: self._said(names, said)
-            )
+            records = [record for name in names for record in self._folder[name]]
+            identities = [f"{name}/{place}" for name in names for place in range(len(self._folder[name]))]
+            given = Submission(self.name, records, identities, {}, waits=True)
+            self.machine.submit(given, lambda said: self._said(names, said))
 
     def _said(self, names: Sequence[str], said: Future[None]) -> None:
         self._asked = False
         if said.exception() is None:
-            self.keep([self._folder.pop(name) for name in names])
+            self.keep([record for name in names for record in self._folder.pop(name)])
             self.machine.soon(self.offer)
         else:
             self.machine.later(AGAIN_S, self.offer)

@@ -18,7 +18,7 @@ from simulation.world.machine import BEAT_S, Machine
 from simulation.world.network import Broker, Network
 from simulation.world.plan import SAFETY_S, Plan
 from simulation.world.scene import Scene
-from simulation.world.sealing import BoxKeys
+from simulation.world.sealing import BoxKeys, Violation
 from simulation.world.sources import Journal, Source, Tap, Till
 
 PATIENCE_S = 1_800.0
@@ -80,7 +80,9 @@ class World:
             self.audit.look()
         self.faults.end()
         until = agenda.now + PATIENCE_S
-        while agenda.now < until and not all(machine.settled or machine.removed for machine in self.machines):
+        while waiting := [machine.name for machine in self.machines if not (machine.settled or machine.removed)]:
+            if agenda.now > until:
+                raise Violation(f"no batch waits for ever: {', '.join(waiting)} came to no rest")
             agenda.run(agenda.now + LOOK_S)
             self.audit.look()
         agenda.run(agenda.now + BEAT_S + 1)

@@ -309,8 +309,8 @@ def test_sessions_that_break_as_soon_as_something_is_sent_are_named() -> None:
         (connect,) = core.step(Tick(), now)
         assert isinstance(connect, Connect)
         core.step(LinkUp(connect.session), now)
-        core.step(Fetched((batch(1),)), now)
-        core.step(Fetched(()), now)
+        core.step(Fetched((batch(1),)), now + 0.05)
+        core.step(Fetched(()), now + 0.05)
         assert core.figures.fault == ""
         core.step(LinkDown(connect.session, "closed"), now + 0.1)
 

@@ -123,6 +123,7 @@ def test_garbage_makes_few_and_bounded_rejects() -> None:
         ("2,500 kg", "2.500", "stable"),
         ("1 lb", "0.4535924", "stable"),
         ("12 pcs", None, "stable"),
+        ("=00004.8(kg)", "4.8", "unsaid"),
         ("1.5", "1.5", "unsaid"),
     ],
 )

@@ -140,6 +140,32 @@ def test_every_flipped_bit_of_a_stored_record_is_noticed(tmp_path: Path) -> None
     assert changed > FLIPS // 10
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"), [(b"CREATE TABLE journal", b"C\xd2EATE TABLE journal"), (b"NULL", b"N\xd5LL")]
+)
+def test_a_schema_that_is_no_text_any_more_is_damage(tmp_path: Path, was: bytes, becomes: bytes) -> None:
+    """What SQLite says of such a file is no text either; the agent starts with what was saved all the same."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    content = (tmp_path / FILE).read_bytes()
+    assert was in content
+    (tmp_path / FILE).write_bytes(content.replace(was, becomes, 1))
+
+    assert set(look(tmp_path, box, stream).records) == numbers
+
+
+def test_a_sealed_record_that_became_text_is_damage(tmp_path: Path) -> None:
+    """A bit says text where bytes stand, which Python cannot read: the file is salvaged, not tried again for ever."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        assert db.execute("UPDATE journal SET sealed = CAST(sealed AS TEXT) WHERE id = 20").rowcount == 1
+        db.commit()
+
+    assert set(look(tmp_path, box, stream).records) == numbers
+    assert list(tmp_path.glob(f"{FILE}.damaged-*"))
+
+
 def copied(source: Path, folder: Path) -> Path:
     folder.mkdir()
     (folder / FILE).write_bytes((source / FILE).read_bytes())

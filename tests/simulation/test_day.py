@@ -26,7 +26,8 @@ def test_a_generated_day_arrives_whole() -> None:
     """`scripts/demo --once --json`: exit 0, and one JSON line with what both ends count."""
     outcome, _ = once()
     assert_clean(outcome)
-    for kind in ("pos.sale", "pos.return", "scan", "door.count", "temp.check", "quarantine"):
+    tills, sensors = ("pos.sale", "pos.return", "scan"), ("door.count", "temp.check", "temp.ambient", "weight")
+    for kind in (*tills, *sensors, "punch", "energy", "power", "quarantine"):
         assert outcome["by_type"][kind] > 0
 
 

@@ -59,7 +59,9 @@ def test_killed_while_records_move(tmp_path: Path) -> None:
                    UNION ALL SELECT device, transaction_id FROM pos_void"""
             ).fetchall()
             repeats = db.execute("SELECT count(*) FROM pos_sale WHERE duplicate_of IS NOT NULL").fetchone()
-            doors = db.execute("""SELECT device, "from", "to", "in", "out" FROM door_count""").fetchall()
+            doors = db.execute(
+                """SELECT device, "from", "to", "in", "out" FROM door_count WHERE device LIKE 'door-%'"""
+            ).fetchall()
     finally:
         stage.close()
     assert Counter(tickets) == Counter(

@@ -51,11 +51,11 @@ class Shop:
         self._do(self.silence.step(Heard(device, records), self.now))
 
     def wait(self, minutes: float, every_min: Callable[[], None] = lambda: None) -> None:
-        """Time passes; `every_min` is done each minute of it, and the rules look six times a minute."""
-        for step in range(int(minutes * 6)):
-            if step % 6 == 0:
+        """Time passes; `every_min` is done each minute of it, and the rules look three times a minute."""
+        for step in range(int(minutes * 3)):
+            if step % 3 == 0:
                 every_min()
-            self.now = self.now._replace(wall=self.now.wall + timedelta(seconds=10), mono=self.now.mono + 10)
+            self.now = self.now._replace(wall=self.now.wall + timedelta(seconds=20), mono=self.now.mono + 20)
             self._do(self.silence.step(Tick(), self.now))
 
     def until(self, at: str, every_min: Callable[[], None] = lambda: None) -> None:

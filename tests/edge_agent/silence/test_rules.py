@@ -316,12 +316,12 @@ def test_alerts_of_what_is_gone_are_closed() -> None:
 @given(
     st.lists(
         st.one_of(
-            st.tuples(st.just("wait"), st.integers(1, 200)),
+            st.tuples(st.just("wait"), st.integers(1, 90)),
             st.tuples(st.just("say"), st.sampled_from(sorted(DEVICES))),
             st.tuples(st.just("jump"), st.integers(-3000, 3000)),
             st.tuples(st.just("restart"), st.just(0)),
         ),
-        max_size=25,
+        max_size=15,
     )
 )
 def test_alerts_come_in_pairs(acts: list[tuple[str, Any]]) -> None:
