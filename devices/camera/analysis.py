@@ -16,7 +16,7 @@ from devices.camera.geometry import Area, Line, Point
 from devices.camera.health import Health
 from devices.camera.heat import Heat
 from devices.camera.options import Options
-from devices.camera.tracker import Track, Tracker
+from devices.camera.tracker import SURE, Track, Tracker
 from devices.camera.zones import Zone
 from devices.driver import Item, Reading
 from records.types import CameraHealth, CarCount, DoorCount, ZoneDwell, ZoneOccupancy, ZonePath, ZoneQueue
@@ -110,7 +110,7 @@ class Analysis:
         anchor = self._anchor(track.box)
         track.staff = track.staff or any(area.holds(anchor) for area in self._staff)
         for zone in self._zones if track.seen == at and not track.staff else ():
-            zone.look(track.id, anchor, at)
+            zone.look(track.id, anchor, at, track.began if track.boxes <= SURE else at)
         for line in self._lines:
             crossing = line.look(track.id, anchor, at, self._band)
             if crossing and self._counts_now(track, at):
@@ -146,9 +146,11 @@ class Analysis:
     def _occupied(self, now: datetime) -> Iterator[Item]:
         """Who is where, as it changes; with counts at intervals they tell it."""
         for zone in self._zones if not self._options.interval_s else ():
-            if self._told.get(zone.name) != zone.count:
+            before = self._told.get(zone.name, -1)
+            if before != zone.count:
                 self._told[zone.name] = zone.count
-                yield Reading(ZoneOccupancy(zone.name, zone.count), now)
+                came = zone.count > before >= 0
+                yield Reading(ZoneOccupancy(zone.name, zone.count), self._time(zone.newest) if came else now)
 
     def _counts_now(self, track: Track, at: float) -> bool:
         local = self._time(at).astimezone(self._timezone).time()

@@ -33,10 +33,15 @@ class Zone:
         """Who is inside now."""
         return len(self._stays)
 
-    def look(self, track: int, anchor: Point, at: float) -> None:
-        """Somebody's place now."""
+    def look(self, track: int, anchor: Point, at: float, since: float) -> None:
+        """Somebody's place now. since: from when on they were surely here, if they are inside and were not before"""
         if self._area.holds(anchor):
-            self._stays.setdefault(track, _Stay(at, at)).last = at
+            self._stays.setdefault(track, _Stay(since, at)).last = at
+
+    @property
+    def newest(self) -> float:
+        """When who is inside last came."""
+        return max((stay.since for stay in self._stays.values()), default=0.0)
 
     def longest(self, at: float) -> float:
         """Seconds that who is inside longest has been."""

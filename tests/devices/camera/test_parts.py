@@ -58,7 +58,7 @@ def test_who_leaves_a_zone_for_a_moment_has_not_left_it() -> None:
     left = []
     for tenth in range(120):
         inside = 10 <= tenth <= 80 and not 40 <= tenth <= 45
-        zone.look(7, (50.0, 50.0) if inside else (150.0, 50.0), tenth / 10)
+        zone.look(7, (50.0, 50.0) if inside else (150.0, 50.0), tenth / 10, tenth / 10)
         left += zone.left(tenth / 10)
         assert zone.count <= 1
     assert left == [(7, pytest.approx(7.0))]
