@@ -16,7 +16,7 @@ import pytest
 
 from cloud_sync.ingest.asking import FIRST
 from cloud_sync.ingest.work import Beat, Reply, Sender, Work
-from cloud_sync.wire.downlink import ANY_EPOCH, Command, Resend
+from cloud_sync.wire.downlink import ANY_EPOCH, Command, Order, Resend
 from cloud_sync.wire.heartbeat import Answer
 from cloud_sync.wire.topics import Up
 from hq import keys, orders
