@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -23,6 +23,7 @@ from edge_agent.survey import MIB, survey
 from edge_agent.window import Answer, CannotAnswer, Said, line
 
 CHECK_S = 5.0  # how long SQLite's own check may hold the recorder up
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -56,17 +57,17 @@ class BufferAnswers(NamedTuple):
         }
 
     def status(self) -> Said:
-        said = self.ask(lambda buffer: survey(buffer, self.limits, self._now_us))
+        said = self._put(lambda buffer: survey(buffer, self.limits, self._now_us))
         return {**said, "mirror": self.mirror()}
 
     def verify(self) -> Said:
-        verdict = verify(self.ask, self.check_s)
+        verdict = verify(self._put, self.check_s)
         damaged = [flaw._asdict() for flaw in verdict.flaws]
         return {**verdict._asdict(), "flaws": damaged, "whole": not damaged}
 
     def export(self) -> Iterator[bytes]:
         """The file's bytes."""
-        return export(self.ask, self.store, self.box, self._now_us)
+        return export(self._put, self.store, self.box, self._now_us)
 
     def _exported(self) -> Iterator[bytes]:
         yield line({"export": "follows"})
@@ -75,17 +76,31 @@ class BufferAnswers(NamedTuple):
     def salvage(self, path: Path) -> Said:
         """Takes in what a set-aside file still holds and headquarters may not have."""
         found = found_in(path, self.key)
-        identity = self.ask(lambda buffer: buffer.view().identity)
+        identity = self._put(lambda buffer: buffer.view().identity)
         if identity is not None and found.stream == identity.stream:
             raise CannotAnswer(f"{path} is of the stream that goes on here: what it holds is here already")
-        _, ordinals = self.ask(lambda buffer: buffer.adoption.epochs(found.epochs.values()))
+        _, ordinals = self._put(lambda buffer: buffer.adoption.epochs(found.epochs.values()))
         unsent = found._replace(batches=[batch for batch in found.batches if batch.digest not in found.settled])
         taken = 0
         for some in pieces(unsent, self._now_us):
-            taken += self.ask(_take(some, ordinals, self._now_us))
+            taken += self._put(_take(some, ordinals, self._now_us))
         self.changed()
         log.info("event=buffer-salvaged file=%s batches=%d", path, taken)
         return {**summary(found), "taken": taken}
+
+    def _put(self, question: Callable[[Buffer], T], /) -> T:
+        """What a question makes of rot must not end the recorder, in whose turn it is asked."""
+
+        def careful(buffer: Buffer) -> tuple[T] | Exception:
+            try:
+                return (question(buffer),)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as fault:
+                return fault
+
+        answer = self.ask(careful)
+        if isinstance(answer, Exception):
+            raise CannotAnswer(f"the buffer holds something that makes no sense ({answer}); verify names it")
+        return answer[0]
 
     @property
     def _now_us(self) -> int:

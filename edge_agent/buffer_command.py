@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 from cloud_sync.seal.hpke import KeyFileError
+from cloud_sync.wire import export as wire
+from cloud_sync.wire.reader import WireError
 from config import load
 from config.store import StoreConfig
 from edge_agent.buffer import Buffer, BufferError
@@ -152,11 +154,17 @@ def _other_file(config: StoreConfig, command: Command) -> Path:
 
 
 def _write(target: Path, pieces: Iterable[bytes]) -> int:
-    """Written under another name first, so that a file of that name is whole."""
+    """Written under another name first and read again, so that a file of that name is whole."""
     part = target.with_name(target.name + ".part")
     with part.open("wb") as file:
         os.fchmod(file.fileno(), 0o600)
         size = _copy(file, pieces)
+    try:
+        with part.open("rb") as file:
+            for _ in wire.read(file):
+                pass
+    except WireError as fault:
+        raise CannotAnswer(f"{part} is not whole ({fault}); look into the agent's log and export again") from None
     part.rename(target)
     sync_folder(target.absolute().parent)
     return size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge_agent.clock import Clock
 from edge_agent.intake import Intake
 from edge_agent.recorder.mirroring import Mirroring, Standing
-from edge_agent.station import Station
+from edge_agent.station import State, Station
 from edge_agent.survey import Said
 from records.types import DeviceHealth
 
@@ -20,7 +20,7 @@ class MirrorStation(Station):
         mirroring.on_change = self._heard
 
     @property
-    def standing(self) -> tuple[str, str | None]:
+    def standing(self) -> tuple[State, str | None]:
         behind = self._mirroring.standing().behind
         if self.state == "up" and behind:
             return "up", f"{behind} transactions behind"

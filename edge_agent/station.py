@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 from cloud_sync.wire.heartbeat import DeviceState
 from edge_agent.clock import Clock, Now
+
+
+State = Literal["up", "down", "silent"]
 
 
 @dataclass
@@ -20,7 +24,7 @@ class Station:
     id: str
     driver: str
     clock: Clock
-    state: str = "up"
+    state: State = "up"
     reason: str | None = None
     silence: str | None = None
     quarantined: int = 0
@@ -45,7 +49,7 @@ class Station:
         self._last = now.mono
 
     @property
-    def standing(self) -> tuple[str, str | None]:
+    def standing(self) -> tuple[State, str | None]:
         """Its state and the reason for it, silence included."""
         if self.state == "up" and self.silence is not None:
             return "silent", self.silence

@@ -128,8 +128,9 @@ def _apply(effects: list[Say | Wait], station: Station, intake: Intake, stop: th
         match effect:
             case Say(health):
                 station.state, station.reason = health.state, health.reason
-                log.warning("event=device-%s device=%s reason=%r", health.state, station.id, health.reason or "")
-                intake.say(station, health)
+                state, reason = station.standing  # it may be up and silent all the same
+                log.warning("event=device-%s device=%s reason=%r", state, station.id, reason or "")
+                intake.say(station, DeviceHealth(state, reason))
             case Wait(seconds):
                 while seconds > 0 and not stop.wait(min(seconds, READ_S)):
                     seconds -= READ_S

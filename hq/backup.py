@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 
-from hq import boxes, headquarters, warehouse
+from hq import boxes, headquarters, orders, warehouse
 from hq.data import Data, DataError, Failure, Settings, private_directory, write_private
 from hq.embedded.postgres import OWNER, Postgres, programs
 from hq.rotation import FILES
@@ -97,6 +97,8 @@ def restore(data: Data, place: Path) -> Settings:
             _load(server, place / DUMP)
             warehouse.migrate(server.dsn())
             boxes.copy(data, server.dsn())
+            with psycopg.connect(server.dsn()) as connection:
+                orders.renew(connection, settings.generation)
         write_private(data.replay_file, b"")
     return settings
 

@@ -145,7 +145,7 @@ def _forked(
 ) -> Iterator[tuple[bytes, _Counted]]:
     """Every epoch's own numbers, and those that lie in no known epoch."""
     spans = []
-    for epoch in stream.epochs:
+    for epoch in sorted(stream.epochs, key=lambda one: (one.first[lane], one.epoch)):
         stored = epoch.stored.get(lane, [])
         spans.append((epoch.first[lane], _end(epoch, lane, stream.epochs)))
         yield epoch.epoch, _count(spans[-1], stored, explanations)

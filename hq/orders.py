@@ -40,6 +40,19 @@ def give(connection: Connection, name: tuple[str, str], generation: int, command
     return made.rowcount > 0
 
 
+def renew(connection: Connection, generation: int) -> None:
+    """After a restore: what boxes had not yet done is told them again, above whatever they heard meanwhile."""
+    connection.execute(
+        """UPDATE hq_order o SET generation = %(generation)s, counter = n.place, sent_at = NULL, sent = 0
+           FROM (SELECT store, box, generation, counter, row_number() OVER (
+                     PARTITION BY store, box ORDER BY generation, counter) AS place
+                 FROM hq_order WHERE done_at IS NULL) AS n
+           WHERE (o.store, o.box, o.generation, o.counter) = (n.store, n.box, n.generation, n.counter)
+               AND o.generation < %(generation)s""",
+        {"generation": generation},
+    )
+
+
 def leave_forks(connection: Connection, reports: Iterable[BoxReport], generation: int) -> None:
     """Tells boxes whose present stream forked to open a new one; notes those that did."""
     for box in reports:

@@ -54,15 +54,15 @@ class Reconnect:
     def after(self, lived_s: float) -> float:
         """Seconds until the next attempt, after a session that lived so long.
 
-        Never spread over less than first attempts are: a broker that comes back meets those that tried in vain and
-        those that have not tried yet together.
+        Spread over twice the span of first attempts at least: a broker that comes back meets those that tried in vain
+        together with those that have not tried yet, and admits few more than the latter.
         """
         if lived_s >= STABLE_S:
             self._failures = 0
             return self.first()
         rounds = min(self._failures // len(self._order), 30)
         self._failures += 1
-        return self._random.uniform(0, min(CAP_S, max(self._span(), BASE_S * 2**rounds)))
+        return self._random.uniform(0, min(CAP_S, max(2 * self._span(), BASE_S * 2**rounds)))
 
     def _span(self) -> float:
         return max(0.0, min(self.spread_s, MAX_SPREAD_S))

@@ -10,6 +10,8 @@
     1   0                the end
     4   count            of parcels
     32  SHA-256          of everything before it
+
+Headers come before the batches of their epochs. Nothing in it is believed that the broker would not be believed.
 """
 
 from __future__ import annotations

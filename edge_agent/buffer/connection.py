@@ -129,6 +129,14 @@ def _write_again(wal: Path) -> None:
         os.fsync(file.fileno())
 
 
+def is_there(path: Path) -> bool:
+    """Whether a file is to be had; not where its medium fails."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def sync_folder(folder: Path) -> None:
     """Makes new files' names durable, also those that a failed start left behind."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -54,5 +54,5 @@ def _batches(buffer: Buffer, upto: int) -> tuple[list[Parcel], int | None]:
 def _rows(buffer: Buffer, upto: int, now_us: int) -> tuple[list[Parcel], int | None]:
     rows, following = buffer.inspection.journal(upto, ROWS)
     epochs = {held.ordinal: held.epoch for held in buffer.inspection.epochs()}
-    packed = pack(rows, epochs, now_us)
+    packed = pack((row for row in rows if row.epoch in epochs), epochs, now_us)
     return [Parcel(batch.digest, Up.BATCH, batch.payload) for batch in packed], following

@@ -85,7 +85,8 @@ class Inspection:
         span = (row_id(lane, 0), row_id(lane, 2**56 - 1))
         rows = self._db.one("SELECT count(*) FROM journal WHERE id BETWEEN ? AND ?", span)
         waiting = self._db.all(
-            "SELECT count(*), coalesce(sum(last - first + 1), 0), coalesce(sum(size), 0), min(oldest_us) "
+            "SELECT count(*), coalesce(sum(last - first + 1), 0), coalesce(sum(size), 0), "
+            "min(oldest_us) FILTER (WHERE typeof(oldest_us) = 'integer') "
             "FROM outbox WHERE settled_us IS NULL AND lane = ?",
             (lane,),
         )
@@ -112,7 +113,8 @@ class Inspection:
         """Bytes a second that were lately cut; 0 where nothing was."""
         look = (
             "SELECT coalesce(sum(size), 0), min(oldest_us) FROM "
-            "(SELECT size, oldest_us FROM outbox ORDER BY id DESC LIMIT ?)"
+            "(SELECT size, oldest_us FROM outbox ORDER BY id DESC LIMIT ?) "
+            "WHERE typeof(size) = 'integer' AND typeof(oldest_us) = 'integer'"  # rot makes any value of a column
         )
         size, since_us = self._db.all(look, (RATE_BATCHES,))[0]
         return 0.0 if since_us is None else float(size) * 1e6 / max(now_us - since_us, _LEAST_US)
@@ -128,6 +130,9 @@ class Inspection:
         known = {held.ordinal for held in self.epochs()}
         expected = {lane: max(cut, seq) for lane, cut, seq in self._fronts(upto)}
         for id_, *rest in rows:
+            if not _is_id(id_):
+                yield Flaw("row", f"{id_}: of no lane")
+                continue
             row = JournalRow(*lane_seq(id_), *rest)
             yield from _missing(row.lane, expected[row.lane], row.seq)
             expected[row.lane] = row.seq + 1
@@ -141,7 +146,7 @@ class Inspection:
 
     def _fronts(self, upto: int) -> Iterator[tuple[Lane, int, int]]:
         """Of each lane the first number that is not cut, and the one after those that earlier pieces looked at."""
-        place, seq = lane_seq(upto)
+        place, seq = upto >> 56, upto & (2**56 - 1)
         for lane, following, cut in self._db.all("SELECT lane, next, cut FROM lane"):
             yield Lane(lane), cut, seq if lane == place else following if lane < place else 0
 
@@ -163,7 +168,7 @@ class Inspection:
                 except BufferDamaged as damage:
                     yield Flaw("header", f"copy {table[-1]} of epoch {ordinal}: {damage}")
                     continue
-                if raw is None or wire_batch.digest(raw) != digest:
+                if not _is_whole(raw, digest):
                     yield Flaw("header", f"copy {table[-1]} of epoch {ordinal}: {'missing' if raw is None else 'rot'}")
 
     def _piece(
@@ -192,15 +197,24 @@ class Inspection:
         """Batches without a receipt, the oldest first, and where the next piece begins. Rot is left out."""
         look = "SELECT id, digest, payload FROM outbox WHERE id >= ? AND settled_us IS NULL ORDER BY id LIMIT ?"
         rows = self._db.all(look, (upto, limit))
-        found = [Parcel(digest, Up.BATCH, raw) for _, digest, raw in rows if wire_batch.digest(raw) == digest]
+        found = [Parcel(digest, Up.BATCH, raw) for _, digest, raw in rows if _is_whole(raw, digest)]
         return found, int(rows[-1][0]) + 1 if len(rows) == limit else None
 
     def journal(self, upto: int, limit: int) -> tuple[list[JournalRow], int | None]:
         """Rows that are not cut yet, by lane and number. Rot is left out."""
         look = "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id >= ? ORDER BY id LIMIT ?"
-        found = [JournalRow(*lane_seq(id_), *rest) for id_, *rest in self._db.all(look, (upto, limit))]
-        following = row_id(found[-1].lane, found[-1].seq) + 1 if len(found) == limit else None
-        return [row for row in found if row.whole], following
+        rows = self._db.all(look, (upto, limit))
+        found = [JournalRow(*lane_seq(id_), *rest) for id_, *rest in rows if _is_id(id_)]
+        return [row for row in found if row.whole], int(rows[-1][0]) + 1 if len(rows) == limit else None
+
+
+def _is_id(id_: int) -> bool:
+    """Whether a row's id is of some lane."""
+    return id_ >> 56 in list(Lane)
+
+
+def _is_whole(raw: object, digest: bytes) -> bool:
+    return isinstance(raw, bytes) and wire_batch.digest(raw) == digest
 
 
 def _name(lane: int) -> str:
@@ -220,7 +234,7 @@ def _batch_flaws(rows: Sequence[Any]) -> Iterator[Flaw]:
         except (WireError, TypeError) as fault:
             yield Flaw("batch", f"{which}: {fault}")
             continue
-        if wire_batch.digest(payload) != digest:
+        if not _is_whole(payload, digest):
             yield Flaw("batch", f"{which}: its digest is not that of its content")
         elif (header.lane, header.first, header.last) != (lane, first, last):
             yield Flaw("batch", f"{which}: it is {_name(header.lane)} {header.first} to {header.last}")

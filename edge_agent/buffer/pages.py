@@ -8,7 +8,7 @@ Format: https://www.sqlite.org/fileformat2.html
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from struct import Struct, iter_unpack, unpack_from
 from typing import NamedTuple
+from weakref import finalize
 
 LEAF = 0x0D
 _WAL_HEAD, _FRAME_HEAD = 32, 24
@@ -41,14 +42,23 @@ class Unreadable(Exception):
 
 
 class Pages:
-    """The pages of a file and its log. The file is mapped, not read: it may be larger than the memory."""
+    """The pages of a file and its log, read one by one: the file may be larger than the memory, and a sector that its
+    disk cannot read costs the pages on it."""
 
     def __init__(self, path: Path, page_size: int) -> None:
-        self._data = _mapped(path)
-        said = unpack_from(">H", self._data, 16)[0] if len(self._data) >= 100 else 0
+        self._file = os.open(path, os.O_RDONLY)
+        finalize(self, os.close, self._file)
+        length = os.fstat(self._file).st_size
+        said = unpack_from(">H", self._read(0, 100), 16)[0]
         self.size = (65_536 if said == 1 else said) if said in _PAGE_SIZES | {1} else page_size
         self._log = _logged(path.with_name(path.name + "-wal"), self.size)
-        self._count = -(-len(self._data) // self.size)
+        self._count = -(-length // self.size)
+
+    def _read(self, at: int, size: int) -> bytes:
+        """Zeros for what is not there or cannot be read."""
+        with suppress(OSError):
+            return os.pread(self._file, size, at).ljust(size, b"\0")
+        return bytes(size)
 
     def _page(self, number: int) -> bytes | None:
         """A page as it was last committed; None outside of the file."""
@@ -56,7 +66,7 @@ class Pages:
             return self._log[number]
         if not 0 < number <= self._count:
             return None
-        return self._data[(number - 1) * self.size : number * self.size].ljust(self.size, b"\0")
+        return self._read((number - 1) * self.size, self.size)
 
     def rows(self) -> Iterator[Row]:
         """Every row that can be read, page by page."""
@@ -115,12 +125,6 @@ class Pages:
         return free
 
 
-def _mapped(path: Path) -> bytes | mmap.mmap:
-    with path.open("rb") as file:
-        empty = not file.seek(0, 2)
-        return b"" if empty else mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     value = 0
     for place in range(9):
@@ -158,7 +162,7 @@ def _value(payload: bytes, at: int, kind: int) -> tuple[Value, int]:
 
 def _logged(log: Path, size: int) -> dict[int, bytes]:
     """The pages that a write-ahead log has committed, the newest of each."""
-    data = log.read_bytes() if log.exists() else b""
+    data = _readable(log)
     if len(data) < _WAL_HEAD or _WAL.unpack_from(data)[0] not in _WAL_MAGIC:
         return {}
     magic, _, said, _, *salts, first, second = _WAL.unpack_from(data)
@@ -178,6 +182,15 @@ def _logged(log: Path, size: int) -> dict[int, bytes]:
             committed.update(open_)
             open_.clear()
     return committed
+
+
+def _readable(log: Path) -> bytes:
+    """As much of a log as there is, and as its disk gives."""
+    data = bytearray()
+    with suppress(OSError), log.open("rb", buffering=0) as file:
+        while piece := file.read(2**16):
+            data += piece
+    return bytes(data)
 
 
 def _checksum(data: bytes, sums: tuple[int, int], order: str) -> tuple[int, int]:

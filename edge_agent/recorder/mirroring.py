@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
+from edge_agent.buffer.connection import is_there
 from edge_agent.buffer.mirror import BEFORE, PAYLOADS, TABLES, Change, Mirror, OtherStream, Source, Table
 from edge_agent.buffer.schema import NewerFormat
 from edge_agent.buffer.verify import Ask
 
 FILE = "mirror.db"
-MOST = 32 * 1024 * 1024
+MOST = 8 * 1024 * 1024  # bytes that wait in memory for the medium
 GROUP = 256
 LOOK_S = 1.0
 LENT_S = 10.0
@@ -98,7 +99,7 @@ class Mirroring:
             with self._guard:
                 self._forget_queue(None)
                 self._newest = self._applied = 0
-            yield self.path if held and _is_there(self.path) else None
+            yield self.path if held and is_there(self.path) else None
         finally:
             if held:
                 self._holding.release()
@@ -274,10 +275,3 @@ def _weight(change: Change) -> int:
     if not isinstance(change, Transaction):
         return 64
     return 256 * (1 + len(change.rows)) + sum(len(batch.payload) for batch in change.batches)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False

@@ -21,7 +21,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, View
-from edge_agent.buffer.connection import out_of_room, sync_folder
+from edge_agent.buffer.connection import is_there, out_of_room, sync_folder
 from edge_agent.buffer.salvage import Gap, Salvaged, gaps, salvage
 from edge_agent.buffer.schema import NewerFormat
 from edge_agent.buffer.store import MIRROR, StreamIdentity
@@ -70,16 +70,20 @@ def open_buffer(folder: Path, store: str, box: str, seal: Seal, now: datetime, m
 
     mirror: a second file that was kept up with it, which fills in what the first one lost
     """
-    path, owner = folder / FILE, Owner(store, box, seal)
+    with at_work(LONGEST_S):
+        return _open(folder / FILE, Owner(store, box, seal), now, mirror)
+
+
+def _open(path: Path, owner: Owner, now: datetime, mirror: Path | None) -> Opened:
     _finish(path)
-    if not path.exists() and mirror is not None and mirror.exists():
+    if not path.exists() and mirror is not None and is_there(mirror):
         log.error("event=buffer-missing path=%s mirror=%s", path, mirror)
         return _anew(path, owner, now, NOTHING, [mirror], "restored")
     try:
         opened = _opened(Buffer(path), owner)
     except BufferDamaged as damage:
         log.error("event=buffer-damaged reason=%r", str(damage))
-        return replace_damaged(path, store, box, seal, now, NOTHING, mirror)
+        return replace_damaged(path, *owner, now, NOTHING, mirror)
     if mirror is None or not _is_behind(opened, mirror):
         return opened
     log.error("event=buffer-old-image path=%s mirror=%s", path, mirror)
@@ -92,8 +96,9 @@ def replace_damaged(
 ) -> Opened:
     """Sets the closed file aside and opens a fresh one with what it and its mirror still give, and what was on its way
     into it."""
-    sources = [path] if mirror is None or not mirror.exists() else [path, mirror]
-    return _anew(path, Owner(store, box, seal), now, in_flight, sources, "salvaged")
+    sources = [path] if mirror is None or not is_there(mirror) else [path, mirror]
+    with at_work(LONGEST_S):
+        return _anew(path, Owner(store, box, seal), now, in_flight, sources, "salvaged")
 
 
 def _opened(buffer: Buffer, owner: Owner) -> Opened:
@@ -125,7 +130,7 @@ def _begun(buffer: Buffer, view: View) -> Opened:
 def _is_behind(opened: Opened, mirror: Path) -> bool:
     """Whether the mirror has transactions that the file does not: then the file is an old image, or its disk lost what
     it had confirmed, and numbers after its last are taken already."""
-    if not mirror.exists():
+    if not is_there(mirror):
         return False
     try:
         with closing(Buffer(mirror)) as other:
@@ -137,13 +142,6 @@ def _is_behind(opened: Opened, mirror: Path) -> bool:
 
 
 def _anew(
-    path: Path, owner: Owner, now: datetime, in_flight: InFlight, sources: Sequence[Path], reason: Reason
-) -> Opened:
-    with at_work(LONGEST_S):
-        return _made_anew(path, owner, now, in_flight, sources, reason)
-
-
-def _made_anew(
     path: Path, owner: Owner, now: datetime, in_flight: InFlight, sources: Sequence[Path], reason: Reason
 ) -> Opened:
     found = _with(_saved(sources, owner.seal.public), in_flight)
@@ -183,9 +181,14 @@ def _adopt(buffer: Buffer, found: Sequence[Salvaged], now: datetime) -> Buffer:
 
 def _saved(sources: Sequence[Path], box: Ed25519PublicKey) -> list[Salvaged]:
     """What the files give, those of one stream as one; the first is the newest."""
-    first, *others = [salvage(path, box) for path in sources]
+    first = salvage(sources[0], box)
     apart = []
-    for other in others:
+    for path in sources[1:]:
+        try:
+            other = salvage(path, box)
+        except OSError as fault:
+            log.error("event=mirror-unreadable path=%s reason=%r", path, str(fault))
+            continue
         if first.stream in (other.stream, None):
             first = first.joined(other)
         else:

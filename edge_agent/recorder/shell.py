@@ -359,7 +359,9 @@ class RecorderThread:
     def _cut_loop(self) -> None:
         zstd = Zstd()
         while (piece := self._cuts.get()) is not None:
-            self._desk.tell(CutDone(cut(piece, zstd, self._seal.random, self._clock.now())))
+            made = cut(piece, zstd, self._seal.random, self._clock.now())
+            piece = None  # with it the epoch's key, which would outlive its epoch until something else is cut
+            self._desk.tell(CutDone(made))
 
     def _evict(self, size: int) -> None:
         before_us = microseconds(self._clock.now().wall - GRACE)

@@ -398,9 +398,8 @@ def celsius(tenths: int) -> bytes:
     return b"\x03\x67" + tenths.to_bytes(2, "little", signed=True)
 
 
-THERMOMETERS: dict[
-    str, list[list[tuple[float, float | None]]]
-] = {  # the temperatures and humidities that each case expects, a sensor's own first
+Warm = tuple[float, float | None]
+THERMOMETERS: dict[str, list[list[Warm]]] = {  # temperatures and humidities of each case, a sensor's own first
     "adeunis_temp4": [[(43.5, None), (-10.0, None)]],
     "disruptiveTechnologies_temperature": [[(24.0, None)]],
     "dragino_lht52": [[(22.53, 54.4), (-26.18, None)]],

@@ -158,6 +158,10 @@ def test_verify_finds_nothing_in_a_whole_buffer(store: Store) -> None:
         ("DELETE FROM journal WHERE id = (SELECT max(id) FROM journal)", "missing"),
         ("UPDATE header_b SET raw = zeroblob(9)", "header: copy b of epoch 1: rot"),
         ("DELETE FROM header_c", "header: copy c of epoch 1: missing"),
+        ("UPDATE header_a SET raw = 'text'", "header: copy a of epoch 1: rot"),
+        ("UPDATE journal SET id = id + (5 << 56) WHERE id = 5", "row: 360287970189639685: of no lane"),
+        ("UPDATE journal SET type = 'text' WHERE id = 5", "row: vital 5: its checksum"),
+        ("UPDATE outbox SET payload = 'text' WHERE id = 1", "batch: lane "),
         ("UPDATE outbox SET payload = zeroblob(90) WHERE id = 1", "batch: lane "),
         ("UPDATE outbox SET first = first + 1 WHERE id = 1", "batch: lane "),
     ],
@@ -170,6 +174,21 @@ def test_verify_names_what_is_damaged(store: Store, change: str, named: str) -> 
     buffer.close()
 
     assert named in store.fails("verify")
+
+
+def test_rot_in_what_is_counted_ends_no_answer(store: Store) -> None:
+    """A running agent goes on, and says what it can."""
+    store.fill(store.data, cut=True)
+    buffer = Buffer(store.data / FILE)
+    buffer._db.all("UPDATE outbox SET oldest_us = 'text', size = zeroblob(3)")
+    buffer.close()
+
+    with agent(store) as desk:
+        store.asked("status")
+        assert desk.ask(lambda buffer: buffer.view().transaction) > 0
+        cli.main(["buffer", "export", "-c", str(store.config), str(store.folder / "out.sex")])
+        store.capture.readouterr()
+        assert desk.ask(lambda buffer: buffer.view().transaction) > 0
 
 
 def test_verify_names_a_table_that_cannot_be_read(store: Store) -> None:

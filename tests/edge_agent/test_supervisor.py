@@ -129,6 +129,22 @@ def test_a_port_without_its_device_is_lost_once(tmp_path: Path) -> None:
     assert device.opened == 4
 
 
+def test_a_silent_device_that_comes_back_is_silent_still(tmp_path: Path) -> None:
+    """A port that is plugged in again ends no silence that a rule has told: the last word is not `up`."""
+    device, stop, box = Scripted(DeviceOffline("unplugged"), Taken([count(1)])), threading.Event(), TestBox()
+    with running(tmp_path, box) as (desk, _):
+        station = Station("door-1", "scripted", SystemClock())
+        station.silence = "nobody counted"
+        intake = Intake(desk, Cleaning(bytes(32)), SystemClock())
+        work = threading.Thread(target=supervise, args=(device, station, intake, stop))
+        work.start()
+        assert device.done.wait(60)
+        stop.set()
+        work.join(20)
+    told = [record.data for record in kept(tmp_path, box) if isinstance(record.data, DeviceHealth)]
+    assert told == [DeviceHealth("down", "unplugged"), DeviceHealth("silent", "nobody counted")]
+
+
 def test_a_source_is_confirmed_after_the_commit(tmp_path: Path) -> None:
     """When a source hears that its readings were taken, they are on disk, with the driver's state."""
     seen: list[int] = []

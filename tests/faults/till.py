@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from devices.csv_drop.driver import CsvDecoder
 from devices.csv_drop.options import Options
 from devices.csv_drop.simulator import messages
 from devices.driver import Context, Reading
+from devices.simulator import Message
 from edge_agent.keys import _box
 from records.types import PosReturn, PosSale
 from simulation.feeds import Feed
@@ -33,7 +35,7 @@ class Verdict(NamedTuple):
 
 
 class Till:
-    """The agent reads `drop`; a file leaves it once its tickets are confirmed."""
+    """The agent reads `drop`; a file leaves it once its tickets are confirmed. files: the tickets of each one made."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         bundle = folder / "box"
@@ -45,7 +47,7 @@ class Till:
         self._folder.mkdir()
         self._agent.configure([Feed(TILL, "csv-drop", {"settle_s": 0}, iter(()))], {TILL: {"path": str(self._folder)}})
         self._messages = messages(Random(seed), datetime.now(UTC) - timedelta(hours=12), timedelta(seconds=1))
-        self._files: dict[str, Counter[str]] = {}
+        self.files: dict[str, Counter[str]] = {}
 
     def agent(self, *under: str) -> Process:
         """The agent as a process, not started yet, perhaps under another program."""
@@ -53,27 +55,33 @@ class Till:
 
     def drop(self, tickets: int) -> None:
         """Files with at least so many tickets."""
-        options = Options.model_validate({"id": TILL, "driver": "csv-drop", "path": self._folder})
         wanted = self.dropped + tickets
         while self.dropped < wanted:
-            message = next(self._messages)
+            (message,) = self.made(1)
+            (self._folder / f".{message.name}").write_bytes(message.body)
+            (self._folder / f".{message.name}").rename(self._folder / message.name)
+
+    def made(self, files: int) -> list[Message]:
+        """The next files, not dropped yet."""
+        found = list(islice(self._messages, files))
+        options = Options.model_validate({"id": TILL, "driver": "csv-drop", "path": self._folder})
+        for message in found:
             decoder = CsvDecoder(options, Context())
             decoder.feed(message.body, datetime.now(UTC))
             items = decoder.end(datetime.now(UTC))
-            self._files[message.name] = Counter(item.data.source_id for item in items if isinstance(item, Reading))
-            (self._folder / f".{message.name}").write_bytes(message.body)
-            (self._folder / f".{message.name}").rename(self._folder / message.name)
+            self.files[message.name] = Counter(item.data.source_id for item in items if isinstance(item, Reading))
+        return found
 
     @property
     def dropped(self) -> int:
         """Tickets in all files so far."""
-        return sum(tickets.total() for tickets in self._files.values())
+        return sum(tickets.total() for tickets in self.files.values())
 
     @property
     def taken(self) -> int:
         """Tickets in files that have left the folder."""
         there = {path.name for path in self._folder.iterdir()}
-        return sum(tickets.total() for name, tickets in self._files.items() if name not in there)
+        return sum(tickets.total() for name, tickets in self.files.items() if name not in there)
 
     def await_taken(self, tickets: int, process: Process) -> bool:
         """Until so many are taken, or the agent ended; whether they were."""
@@ -86,9 +94,13 @@ class Till:
 
     def verdict(self) -> Verdict:
         """What the buffer holds of what was dropped; no agent may run."""
+        found = self.kept(self._agent.data)
+        wanted = sum(self.files.values(), Counter[str]())
+        return Verdict(wanted.total(), (wanted - found).total(), (found - wanted).total())
+
+    def kept(self, folder: Path) -> Counter[str]:
+        """The tickets in the buffer of this agent that lies in a folder."""
         (opening,) = (self._hq.data / "keys").glob("seal-*.key")
         box = TestBox(OpeningKey.load(opening), _box(self._bundle / "box.key"))
-        kept = [record.data for record in taken_out(self._agent.data, box)]
-        found = Counter(data.source_id for data in kept if isinstance(data, PosSale | PosReturn))
-        wanted = sum(self._files.values(), Counter())
-        return Verdict(wanted.total(), (wanted - found).total(), (found - wanted).total())
+        records = [record.data for record in taken_out(folder, box)]
+        return Counter(data.source_id for data in records if isinstance(data, PosSale | PosReturn))

@@ -96,7 +96,7 @@ def test_what_the_restored_ledger_lacks_comes_again_and_the_rest_is_named(
         again.port.commit(Work(now, (Beat(Sender(box.store, box.name, box.fingerprint), lanes),)))
         clerk = Clerk(dsn, ring, settings.generation)
         clerk.tick(now)
-        bodies = [heard(note, ring, box) for note in clerk.tick(now + FIRST)]
+        bodies = [heard(note, ring, box) for note in clerk.tick(now + FIRST)]  # the order of before among them
         assert [body.ranges for body in bodies if isinstance(body, Resend)] == [[(box.stream, ANY_EPOCH, 1, 21, 40)]]
 
         again.port.commit(work(box, since[0], received=now))
@@ -107,7 +107,9 @@ def test_what_the_restored_ledger_lacks_comes_again_and_the_rest_is_named(
         with psycopg.connect(dsn, autocommit=True) as connection:
             orders.give(connection, (box.store, box.name), settings.generation, Command.NEW_STREAM, b"y" * 16)
             told = [one.order for one in orders.due(connection, now + timedelta(days=1))]
-        assert told == [Order(settings.generation, 1, "new-stream", b"y" * 16)]
+        assert told == [
+            Order(settings.generation, n, "new-stream", mark * 16) for n, mark in enumerate([b"x", b"y"], 1)
+        ]
         clerk.close()
         again.port.close()
 

@@ -34,7 +34,8 @@ pytestmark = [pytest.mark.xdist_group("stage-2"), pytest.mark.skipif(bool(WHY_NO
 
 
 def chaos(folder: Path, seed: int, seconds: int) -> dict[str, Any]:
-    argv = ["unshare", "--net", sys.executable, "-m", "tests.network.chaos", str(folder), str(seed), str(seconds)]
+    under = ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--net"]  # it ends with us
+    argv = [*under, sys.executable, "-m", "tests.network.chaos", str(folder), str(seed), str(seconds)]
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
     logs = "".join(path.read_text()[-3_000:] for path in folder.rglob("*.log"))
     assert done.returncode == 0, f"{done.stderr[-3_000:]}\n{logs}"

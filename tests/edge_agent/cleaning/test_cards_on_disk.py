@@ -98,8 +98,13 @@ def test_no_card_is_found_whole(tmp_path: Path, capfd: pytest.CaptureFixture[str
                 items += said(batch[start : start + PLACES], f"sale {len(items)} of {batch[0][:6]}", rng)
             assert full(shown(items), planted) >= set(batch)  # so that a clean box means something
             intake.take(station, items, waits=False).result(60)
-        deadline = time.monotonic() + PATIENCE_S
-        while recorder.status().cut != recorder.status().accepted:
+        accepted = dict(recorder.status().accepted)
+    deadline = time.monotonic() + PATIENCE_S
+    with running(tmp_path, box) as (
+        _,
+        recorder,
+    ):  # rows of a life before go into batches, also where nobody fetches them
+        while any(recorder.status().cut[lane] < last for lane, last in accepted.items()):
             assert time.monotonic() < deadline, "not all is in batches"
             time.sleep(0.05)
 
