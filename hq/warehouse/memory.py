@@ -73,6 +73,7 @@ class MemoryWarehouse:
         self.forked: set[bytes] = set()
         self.refused: Counter[BoxName] = Counter()
         self.repairs: dict[tuple[str, str, bytes], list[Repair]] = {}
+        self._after: dict[bytes, list[EpochIdentity]] = {}  # epochs by the one before them
         self._epoch_heard: dict[bytes, tuple[int, ...]] = {}
         self._sources: dict[tuple[str, SourceKey], str] = {}
         self._contents: dict[tuple[str, date, str, str], set[bytes]] = {}
@@ -96,6 +97,7 @@ class MemoryWarehouse:
                 repeated += 1
             else:
                 fresh.append(header.header.identity)
+                self._after.setdefault(header.header.identity.previous, []).append(header.header.identity)
         for batch in work.batches():
             self.batches[batch.digest] = self.batches.get(batch.digest, 0) + 1
             if self.batches[batch.digest] > 1:
@@ -216,18 +218,15 @@ class MemoryWarehouse:
             if twins := self._siblings(who) or self._crossed(who):
                 self._fork(who.store, who.stream, [*twins, who.epoch])
         for batch in claimed:
-            after = [h for h in self.epochs.values() if h.header.identity.previous == batch.epoch]
-            for header in after:
-                if batch.last >= header.header.identity.first[batch.lane]:
-                    who = header.header.identity
+            for who in self._after.get(batch.epoch, ()):
+                if batch.last >= who.first[batch.lane]:
                     self._fork(who.store, who.stream, [batch.epoch, who.epoch])
 
     def _siblings(self, who: EpochIdentity) -> list[bytes]:
-        others = (header.header.identity for header in self.epochs.values())
         return [
             one.epoch
-            for one in others
-            if (one.stream, one.previous) == (who.stream, who.previous) and one.epoch != who.epoch
+            for one in self._after.get(who.previous, ())
+            if one.stream == who.stream and one.epoch != who.epoch
         ]
 
     def _crossed(self, who: EpochIdentity) -> list[bytes]:
