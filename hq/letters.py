@@ -217,7 +217,7 @@ def _chosen(connection: Connection, numbers: Sequence[int]) -> list[Letter]:
 def _object(one: Letter) -> dict[str, object]:
     shown = one._asdict() | {"digest": one.digest.hex(), "payload": None, "bytes": len(one.payload)}
     del shown["payload"]
-    header = refused_batch(DeadLetter(Sender("", "", b""), one.digest, one.topic, one.reason, one.payload, True))
+    header = refused_batch(DeadLetter(Sender("", "", b""), one.digest, one.topic, one.reason, one.payload, True, True))
     if header:
         shown |= {"epoch": header.epoch.hex(), "lane": header.lane.name.lower()}
         shown |= {"first": header.first, "last": header.last}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cloud_sync.ingest.opening import Damaged, Later, open_batch, unseal
+from cloud_sync.ingest.opening import Damaged, Later, Spoilt, open_batch, unseal
 from cloud_sync.ingest.work import Batch, Beat, Header, Letter, Reply, Sender
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.seal.epoch_key import EpochKey
@@ -103,7 +103,8 @@ class Judge:
                 return [self._beat(source, message)]
             return [self._reply(source, message)]
         except (WireError, Damaged) as fault:
-            return [_letter(source.sender, message, str(fault), refused=what in (Up.BATCH, Up.EPOCH))]
+            sealed, refused = isinstance(fault, Spoilt), what in (Up.BATCH, Up.EPOCH)
+            return [_letter(source.sender, message, str(fault), refused=refused, sealed=sealed)]
 
     def _batch(self, sender: Sender, message: Message) -> list[Verdict]:
         header, body = wire_batch.parse(message.payload)
@@ -121,7 +122,7 @@ class Judge:
         span = (header.lane, header.first, header.last, header.kind)
         found: list[Verdict] = [Batch(sender, digest, epoch.identity.stream, header.epoch, *span, entries)]
         if fault:
-            found.append(_letter(sender, message, fault, refused=False))
+            found.append(_letter(sender, message, fault, refused=False, sealed=False))
         return found
 
     def _header(self, source: Source, message: Message) -> Header | HoldEpoch | Ignored:
@@ -176,5 +177,5 @@ def _check_owner(identity: EpochIdentity, sender: Sender) -> None:
         raise Damaged("its epoch belongs to another box than its topic")
 
 
-def _letter(sender: Sender, message: Message, reason: str, *, refused: bool) -> Letter:
-    return Letter(sender, sha256(message.payload).digest(), message.topic, reason, message.payload, refused)
+def _letter(sender: Sender, message: Message, reason: str, *, refused: bool, sealed: bool) -> Letter:
+    return Letter(sender, sha256(message.payload).digest(), message.topic, reason, message.payload, refused, sealed)

@@ -27,6 +27,10 @@ class Damaged(Exception):
     """It was changed, forged or malformed, and never will be read."""
 
 
+class Spoilt(Damaged):
+    """The box sealed it so, and nobody can read it."""
+
+
 Entries = Mapping[int, Opened | Aside]
 
 
@@ -56,8 +60,10 @@ def open_batch(key: EpochKey, header: BatchHeader, body: bytes, zstd: Zstd) -> t
         opened = key.open_batch(header, body, zstd)
     except UnknownDictionary as fault:
         raise Later(f"{fault.args[0]} is of a later release") from None
-    except (SealError, ExpandError, WireError) as fault:
+    except SealError as fault:
         raise Damaged(str(fault)) from None
+    except (ExpandError, WireError) as fault:
+        raise (Spoilt if header.kind is Kind.RECORDS else Damaged)(str(fault)) from None
     return {seq: read(type_id, raw) for seq, (type_id, raw) in enumerate(opened, header.first)}, ""
 
 

@@ -68,7 +68,10 @@ class Header(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A message that will never be stored. refused: whether the box is told."""
+    """A message that will never be stored.
+
+    refused: whether the box is told; sealed: whether it is proven to be the box's own, so that its clear header is true
+    """
 
     sender: Sender
     digest: bytes
@@ -76,6 +79,7 @@ class Letter(NamedTuple):
     reason: str
     payload: bytes
     refused: bool
+    sealed: bool
 
 
 class Beat(NamedTuple):

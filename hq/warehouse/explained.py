@@ -57,8 +57,11 @@ def not_held(reply: Reply) -> list[Told]:
 
 
 def refused_batch(letter: Letter) -> batch.BatchHeader | None:
-    """The clear header of a refused batch, as far as it can be read."""
-    if not letter.refused or not letter.topic.endswith(f"/{Up.BATCH}"):
+    """The clear header of a refused batch, as far as it can be read and is proven to be the box's.
+
+    Anybody can write numbers into a clear header, and what a bit flipped on the way is still to come.
+    """
+    if not (letter.refused and letter.sealed) or not letter.topic.endswith(f"/{Up.BATCH}"):
         return None
     try:
         return batch.parse(letter.payload)[0]

@@ -39,7 +39,9 @@ def house(own: Data, box: Box) -> PostgresHouse:
 
 def letter(box: Box, what: Up, payload: bytes, reason: str = "as an older release saw it") -> Letter:
     topic = Address("se", box.store, box.name).up(what)
-    return Letter(Sender(box.store, box.name, b""), sha256(payload).digest(), topic, reason, payload, refused=True)
+    return Letter(
+        Sender(box.store, box.name, b""), sha256(payload).digest(), topic, reason, payload, refused=True, sealed=True
+    )
 
 
 def put(house: PostgresHouse, *letters: Letter) -> None:

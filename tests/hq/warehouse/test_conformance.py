@@ -283,7 +283,9 @@ def test_an_epoch_of_another_stream_is_not_settled(make: Make, box: Box) -> None
 def test_a_dead_letter_is_kept_once(make: Make, box: Box) -> None:
     """The same message again makes no second dead letter."""
     house = make(box)
-    letter = Letter(Sender(box.store, box.name, box.fingerprint), bytes(32), "se/x", "bad\0", b"\0\1", refused=True)
+    letter = Letter(
+        Sender(box.store, box.name, box.fingerprint), bytes(32), "se/x", "bad\0", b"\0\1", refused=True, sealed=True
+    )
     for _ in range(3):
         house.port.commit(Work(NOW, (letter,)))
 

@@ -233,19 +233,20 @@ def test_another_stores_word_explains_nothing(make: Make) -> None:
     assert found.missing == 5
 
 
-def test_a_refused_batch_explains_its_numbers(make: Make) -> None:
-    """A dead letter's numbers are refused, not missing."""
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_refused_batch_explains_its_numbers_where_the_box_sealed_it(make: Make, sealed: bool) -> None:
+    """A dead letter's numbers are refused, not missing; one that anybody could have written explains nothing."""
     box = Box()
     house = make(box)
     good, bad = box.batch(weigh(10)), box.batch(weigh(10))
     house.port.commit(work(box, good))
-    sender = Sender(box.store, box.name, box.fingerprint)
-    letter = Letter(sender, sha256(bad).digest(), f"se/{box.store}/{box.name}/up/batch", "rotten", bad, refused=True)
+    sender, topic = Sender(box.store, box.name, box.fingerprint), f"se/{box.store}/{box.name}/up/batch"
+    letter = Letter(sender, sha256(bad).digest(), topic, "rotten", bad, refused=True, sealed=sealed)
     house.port.commit(Work(NOW, (letter,)))
     house.port.commit(beat(box, 1))
 
     found = one(house)
-    assert (found.missing, [lane.refused for lane in found.lanes]) == (0, [0, 10, 0])
+    assert (found.missing, [lane.refused for lane in found.lanes]) == ((0, [0, 10, 0]) if sealed else (10, [0, 0, 0]))
 
 
 @pytest.mark.parametrize("skew_ms", [None, 0])

@@ -86,7 +86,7 @@ class Store:
         payload = side.batch([Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(3)])
         topic = f"se/{side.store}/{side.name}/up/batch"
         sender = Sender(side.store, side.name, side.fingerprint)
-        return [Letter(sender, sha256(payload).digest(), topic, "rotten", payload, refused=True)]
+        return [Letter(sender, sha256(payload).digest(), topic, "rotten", payload, refused=True, sealed=True)]
 
     DEEDS = (send, send, send, repack, epoch, copy, begin, say, say, drop, forget, rot)
 
