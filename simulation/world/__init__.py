@@ -11,7 +11,7 @@ What is checked, while it runs and at rest (`books`, `audit`):
 - nothing is lost: every number that was on a disk which is still there is at HQ, or named by a tombstone
 - nothing stands twice, nothing is invented, and stored is what was accepted, byte for byte
 - what a source was told is kept is at HQ once under its own name, or named lost, or counted as refused
-- no batch waits for ever once faults have ended, and time never stands still
+- once faults have ended no batch waits for ever, what HQ misses comes or is explained, and time never stands still
 - whatever HQ calls complete is complete
 - receipts and the broker's acknowledgements follow the commit; what a store cut is never refused
 - numbers run on, a batch never changes, a key is held until its rows are cut, an epoch ends in time

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud_sync.ingest import Core
+from cloud_sync.ingest.asking import Asking
 from cloud_sync.ingest.core import (
     Acknowledge,
     Arrived,
@@ -24,14 +26,17 @@ from cloud_sync.ingest.work import Work
 from cloud_sync.seal.hpke import OpeningKey
 from cloud_sync.wire import certificate
 from cloud_sync.wire.certificate import Usage
-from cloud_sync.wire.downlink import Signer
+from cloud_sync.wire.downlink import Kind, Resend, Signer
+from hq.complete import report, wanted
 from hq.warehouse.memory import MemoryWarehouse
+from hq.warehouse.standing import EPOCH
 from simulation.world.agenda import Deed
 from simulation.world.network import Broker
 from simulation.world.scene import ROOT, Scene
 from simulation.world.sealing import UnmaskingKey
 
 PULL = 20
+CLERK_S = 10.0
 OPENING = UnmaskingKey(b"headquarters")
 KEYS: Mapping[bytes, OpeningKey] = {OPENING.public.key_id: OPENING}
 ROOT_KEY = Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32)
@@ -86,6 +91,8 @@ class Worker:
             self.wake()
 
     def _step(self, event: Event) -> None:
+        if isinstance(event, Failed):
+            self._work = None
         for effect in self._core.step(event, self._scene.agenda.true_time):
             self._do(effect)
 
@@ -136,6 +143,28 @@ class Worker:
             self._step(Failed("nobody knows"))
         else:
             self._step(Committed(outcome))
+
+
+class Clerk:
+    """Looks what is missing and asks the boxes for it."""
+
+    def __init__(self, scene: Scene, broker: Broker, database: Database) -> None:
+        self._scene = scene
+        self._broker = broker
+        self._database = database
+        self._asking = Asking()
+
+    def look(self) -> None:
+        """Now, and from now on every few seconds."""
+        self._scene.agenda.later(CLERK_S, self.look)
+        if self._database.away:
+            return
+        now, warehouse = self._scene.agenda.true_time, self._database.warehouse
+        for (store, box), ranges in self._asking.step(wanted(map(report, warehouse.standings())), now).items():
+            self._scene.count("asked again")
+            body = Resend((now - EPOCH) // timedelta(microseconds=1), ranges)
+            fingerprint = sha256(warehouse.boxes[store, box]).digest()
+            self._broker.send(store, box, SIGNER.seal(Kind.RESEND, body, fingerprint))
 
 
 def _number(token: object) -> int:

@@ -52,6 +52,7 @@ SETTINGS = Settings(
 LIMITS = Limits(budget=1 << 40, floor=0, reserve=0)
 TICK_S = 5.0
 BEAT_S = 8.0
+GATHER_S = 0.02  # in which jobs come together for one turn
 LATER_S = 0.01  # than the recorder lets a live record wait
 GRAIN_S = 1e-6  # what is due is past when it is looked at, though binary fractions round
 SESSION = "session"
@@ -287,7 +288,7 @@ class Machine:
     def wake(self) -> None:
         if not self._awake and self.on:
             self._awake = True
-            self.later(0.003, self._turn)
+            self.later(GATHER_S, self._turn)
 
     def _turn(self) -> None:
         self._awake = False
@@ -365,8 +366,14 @@ class Machine:
             self.later(max(0.0, due - self.monotonic()) + GRAIN_S, self._tick)
 
     def _tick(self) -> None:
+        """Due, or planned for an earlier moment than it is due by now."""
         self._tick_at = float("inf")
-        self.hear(Tick())
+        if (life := self._life) is None:
+            return
+        if life.uplink.due(self.monotonic()) <= self.monotonic():
+            self.hear(Tick())
+        else:
+            self._plan_tick(life)
 
     def _beat(self) -> None:
         self.later(BEAT_S, self._beat)
@@ -388,6 +395,8 @@ class Machine:
     @property
     def settled(self) -> bool:
         """Whether nothing waits: every row cut, every batch and header receipted, but perhaps the newest header."""
+        if self.removed:
+            return True
         if self._keeper is None or self._life is None or self._busy:
             return False
         buffer = self._keeper.buffer

@@ -50,7 +50,7 @@ SUDDEN = (
     "image restore",
     "commit error",
 )
-SMALL, LARGE = 118_000, 4_000_000
+SMALL, LARGE = 113_000, 4_000_000
 
 
 def plan_of(seed: int) -> Plan:

@@ -32,7 +32,7 @@ class Violation(AssertionError):
 class MaskingKey(RecipientKey):
     """To whom epoch keys are sealed, without randomness."""
 
-    def seal(self, secret: bytes, info: bytes) -> bytes:
+    def seal(self, secret: bytes | bytearray, info: bytes) -> bytes:
         mask = sha256(self.raw + info).digest()
         return bytes(a ^ b for a, b in zip(secret, mask, strict=True)) + sha256(mask + secret).digest()[:8]
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hq.warehouse.memory import MemoryWarehouse
 from simulation.world.audit import Audit
 from simulation.world.faults import Faults
-from simulation.world.headquarters import Database, Worker
+from simulation.world.headquarters import Clerk, Database, Worker
 from simulation.world.machine import BEAT_S, Machine
 from simulation.world.network import Broker, Network
 from simulation.world.plan import SAFETY_S, Plan
@@ -44,6 +44,7 @@ class World:
         self.broker = Broker(self.scene)
         self.database = Database(MemoryWarehouse({}, date(2020, 1, 1)))
         self.workers = [Worker(self.scene, self.broker, self.database) for _ in range(2)]
+        self.clerk = Clerk(self.scene, self.broker, self.database)
         self.broker.on_news = self._news
         self.machines: list[Machine] = []
         self.sources: list[Source] = []
@@ -75,18 +76,22 @@ class World:
         for machine in self.machines:
             machine.start()
         self.faults.begin()
+        self.clerk.look()
         while agenda.now < SAFETY_S:
             agenda.run(agenda.now + LOOK_S)
             self.audit.look()
         self.faults.end()
         until = agenda.now + PATIENCE_S
-        while waiting := [machine.name for machine in self.machines if not (machine.settled or machine.removed)]:
+        while waiting := [*self._restless(), *self.audit.open_questions()]:
             if agenda.now > until:
-                raise Violation(f"no batch waits for ever: {', '.join(waiting)} came to no rest")
+                raise Violation(f"nothing waits for ever: {', '.join(waiting)}")
             agenda.run(agenda.now + LOOK_S)
             self.audit.look()
         agenda.run(agenda.now + BEAT_S + 1)
         self.audit.close()
+
+    def _restless(self) -> list[str]:
+        return [f"{machine.name} has something to send" for machine in self.machines if not machine.settled]
 
     def close(self) -> None:
         for machine in self.machines:

@@ -33,6 +33,7 @@ FIRED = (
     "partitioned",
     "evicted",
     "refused",
+    "asked again",
 )
 
 
