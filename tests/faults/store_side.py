@@ -18,7 +18,7 @@ from edge_agent.clock import Now
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.epochs import Seal
 from edge_agent.recorder.opening import FILE, open_buffer
-from edge_agent.recorder.shell import BufferFull, Desk, RecorderThread, Submission
+from edge_agent.recorder.shell import BufferFull, Desk, RecorderThread, Status, Submission
 from records import ClockQuality, Record
 from tests.edge_agent.boxes import NOON, TestBox
 
@@ -75,6 +75,10 @@ class Life:
     def goes_on(self) -> bool:
         """Whether the recorder still works."""
         return self._thread.is_alive()
+
+    def status(self) -> Status:
+        """What the buffer holds, by the recorder's own count."""
+        return self._recorder.status()
 
     def end(self) -> None:
         """A clean stop."""
