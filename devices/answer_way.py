@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -22,12 +23,17 @@ class AnswerWay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with suppress(OSError):  # nobody may be connected
+            self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
     def answer(self, device: Answerer, count: int) -> None:
-        """Answers `count` times, whoever asks."""
+        """Answers `count` times, whoever asks, or until it is closed."""
         while count > 0:
-            connection, _ = self._server.accept()
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return  # closed
             with connection:
                 count -= _answered(connection, device, count)
 
