@@ -273,6 +273,7 @@ class Recorder:
         return [Confirm(tickets), *self._flush()]
 
     def _reopened(self, view: View) -> list[Effect]:
+        self._evicting = False  # what was under way ended with the error
         if self._flying is None:
             return []
         if view.transaction >= self._flying.number:

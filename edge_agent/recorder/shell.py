@@ -283,21 +283,30 @@ class RecorderThread:
         self._do(self._recorder.step(event, self._clock.now()))
 
     def _do(self, effects: list[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case Commit(transaction):
-                    self._commit(transaction)
-                case Confirm(tickets):
-                    for done in tickets:
-                        if isinstance(done, Future):
-                            done.set_result(None)
-                case Cut(lane):
-                    self._hand_to_cutter(lane)
-                case TellToWait(done):
+        waiting = deque(effects)
+        try:
+            while waiting:
+                self._do_one(waiting.popleft())
+        except BufferError:
+            if any(isinstance(effect, Cut) for effect in waiting):  # nobody makes it any more
+                self._step(CutFailed())
+            raise
+
+    def _do_one(self, effect: Effect) -> None:
+        match effect:
+            case Commit(transaction):
+                self._commit(transaction)
+            case Confirm(tickets):
+                for done in tickets:
                     if isinstance(done, Future):
-                        done.set_exception(BufferFull())
-                case MakeRoom(size):
-                    self._evict(size)
+                        done.set_result(None)
+            case Cut(lane):
+                self._hand_to_cutter(lane)
+            case TellToWait(done):
+                if isinstance(done, Future):
+                    done.set_exception(BufferFull())
+            case MakeRoom(size):
+                self._evict(size)
 
     def _commit(self, transaction: Transaction) -> None:
         self._buffer.apply(transaction)
