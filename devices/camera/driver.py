@@ -130,6 +130,10 @@ class RecordingDriver:
             self._player = Player(self._options.source, self._options, self._context, datetime.now(UTC))
             self._played = file
 
+    @property
+    def playing(self) -> bool:
+        return self._player is not None
+
     def _file(self) -> tuple[int, int]:
         try:
             found = Path(self._options.source).stat()
