@@ -93,7 +93,9 @@ class Worker:
     def _step(self, event: Event) -> None:
         if isinstance(event, Failed):
             self._work = None
-        for effect in self._core.step(event, self._scene.agenda.true_time):
+        effects = self._core.step(event, self._scene.agenda.true_time)
+        self._work = next((effect.work for effect in effects if isinstance(effect, Commit)), self._work)
+        for effect in effects:
             self._do(effect)
 
     def _do(self, effect: Effect) -> None:
@@ -101,7 +103,6 @@ class Worker:
             case LookUp():
                 self._later(0.005, lambda: self._look_up(effect))
             case Commit():
-                self._work = effect.work
                 self._later(self._scene.random.uniform(0.01, 0.2), lambda: self._commit(effect))
             case Send(store, box, envelope):
                 self._broker.send(store, box, envelope)

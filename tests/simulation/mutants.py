@@ -75,12 +75,12 @@ def no_duplicate_check(patch: Patch) -> None:
 
 @mutant
 def high_water_duplicate_check(patch: Patch) -> None:
+    real = MemoryWarehouse._claim
+
     def claim(self: MemoryWarehouse, batch: Opened) -> list[int]:
-        taken = self.claims.setdefault((batch.stream, batch.epoch, batch.lane), [])
+        taken = self.claims.get((batch.stream, batch.epoch, batch.lane), [])
         highest = max((last for _, last in taken), default=0)
-        fresh = [seq for seq in batch.entries if seq > highest]
-        taken.extend((seq, seq) for seq in fresh)
-        return fresh
+        return real(self, batch._replace(entries={seq: one for seq, one in batch.entries.items() if seq > highest}))
 
     patch.setattr(MemoryWarehouse, "_claim", claim)
 
@@ -104,13 +104,12 @@ def claim_before_authentication(patch: Patch) -> None:
 @mutant
 def digest_ignored_on_duplicate(patch: Patch) -> None:
     """A batch of numbers of which some are known counts as known."""
+    real = MemoryWarehouse._claim
 
     def claim(self: MemoryWarehouse, batch: Opened) -> list[int]:
-        taken = self.claims.setdefault((batch.stream, batch.epoch, batch.lane), [])
-        if gaps((batch.first, batch.last), taken) != [(batch.first, batch.last)]:
-            return []
-        taken.append((batch.first, batch.last))
-        return list(batch.entries)
+        taken = self.claims.get((batch.stream, batch.epoch, batch.lane), [])
+        whole = (batch.first, batch.last)
+        return real(self, batch) if gaps(whole, taken) == [whole] else []
 
     patch.setattr(MemoryWarehouse, "_claim", claim)
 
