@@ -9,7 +9,6 @@ from typing import Literal
 from cloud_sync.wire.heartbeat import DeviceState
 from edge_agent.clock import Clock, Now
 
-
 State = Literal["up", "down", "silent"]
 
 
