@@ -179,18 +179,22 @@ class Outbox:
         """
         listed = self._db.all(
             "SELECT digest, settled_us, lane, epoch, first, last, size FROM outbox "
-            "WHERE settled_us IS NOT NULL OR lane > 0 "
+            "WHERE (settled_us IS NOT NULL AND settled_us != 0) OR lane > 0 "
             "ORDER BY settled_us IS NULL, CASE WHEN settled_us IS NULL THEN -lane END, coalesce(settled_us, 0), id"
         )
         found: list[Evictable] = []
         for row in listed:
-            digest, settled_us, size = row[0], row[1], row[-1]
+            digest, settled_us, size = row[0], row[1] or None, row[-1]
             aged = settled_us is not None and settled_us < settled_before_us
             if digest in sending or (room <= 0 and not aged):
                 continue
             found.append(self._entry(row, self._types(digest) if settled_us is None else {}))
             room -= size
         return found
+
+    def mend(self) -> None:
+        """Settled at no time is not settled: one flipped bit makes a zero of what SQLite has as NULL."""
+        self._db.all("UPDATE outbox SET settled_us = NULL WHERE settled_us = 0")
 
     def rotten(self) -> list[Evictable]:
         """The batches that were found damaged since this was last asked; their types are no longer known."""
@@ -201,7 +205,7 @@ class Outbox:
     def _entry(self, row: Any, types: dict[int, int]) -> Evictable:
         digest, settled_us, lane, ordinal, first, last, size = row
         identity = wire_epoch.parse(self.header(ordinal)).identity
-        settled = settled_us is not None
+        settled = bool(settled_us)
         return Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
 
     def _types(self, digest: bytes) -> dict[int, int]:

@@ -162,7 +162,7 @@ def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
         case (None, bytes() as digest, int() as lane, int(), int(), int(), _, int(), settled, bytes() as content):
             if lane in list(Lane) and wire_batch.digest(content) == digest:
                 heap.batches[digest] = _place(row, heap.pages)
-                if settled is not None:
+                if settled:
                     heap.settled.add(digest)
         case (None, int() as following, int() as first_uncut, int() as total) if row.rowid in list(Lane):
             if total == lane_sum(row.rowid, following, first_uncut):

@@ -49,6 +49,7 @@ class Buffer:
         self.path = path
         self._db = Connection(path)
         self.outbox = Outbox(self._db)
+        self.outbox.mend()
         self.again = Again(self._db, self.outbox)
         self.space = Space(self._db)
         self.adoption = Adoption(self._db)
@@ -56,6 +57,10 @@ class Buffer:
 
     def close(self) -> None:
         self._db.close()
+
+    def leave(self) -> None:
+        """Closes for the time that the agent does not run."""
+        self._db.leave()
 
     def reopen(self) -> Self:
         """A new connection to the same file, in place of this one."""

@@ -97,6 +97,7 @@ class Recorder:
         self._flying: Transaction | None = None
         self._tickets: list[object] = []
         self._cutting: Lane | None = None
+        self._turn_of = {lane: int(lane) for lane in Lane}
         self._evicting = False
         self._waits_since = dict.fromkeys(Lane, 0.0)
         self._cadence = {lane: Cadence() for lane in Lane}
@@ -357,7 +358,7 @@ class Recorder:
         if self._cutting is not None:
             return []
         first = self._epochs[self._newest[0]].first
-        for lane in Lane:
+        for lane in sorted(Lane, key=self._turn_of.__getitem__):  # who was served last waits for the others
             rows = self.next[lane] - self.cut[lane]
             wait_s = linger_s
             if linger_s == self.policy.linger_s:
@@ -365,6 +366,7 @@ class Recorder:
             live = now.mono - self._waits_since[lane] >= wait_s
             if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
                 self._cutting = lane
+                self._turn_of[lane] = max(self._turn_of.values()) + 1
                 return [Cut(lane)]
         return []
 

@@ -247,3 +247,14 @@ def test_a_damaged_file_is_salvaged_to_the_end(data: st.DataObject) -> None:
         found = salvage(path, BOX.seal.public)
 
     assert all(row.whole for row in found.rows)
+
+
+def test_a_flipped_bit_settles_no_batch(tmp_path: Path) -> None:
+    """One bit makes a zero of "not settled": the batch is sent, and goes to make room with a tombstone alone."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=True)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        changed = db.execute("UPDATE outbox SET settled_us = 0").rowcount
+        db.commit()
+    assert changed > 1
+    assert set(look(tmp_path, box, stream).records) == numbers

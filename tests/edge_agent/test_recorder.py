@@ -23,7 +23,7 @@ from edge_agent.recorder.messages import Accept, Commit, Confirm, Cut
 from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import Desk, RecorderThread, Submission
 from records import Lane, Record, lane_of, to_wire
-from records.types import DeviceHealth, PosSale, Quarantine, SaleLine, StreamOpen
+from records.types import DeviceHealth, Loss, PosSale, Quarantine, SaleLine, StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, folder_bytes, some_records
 
 DEFAULT = Policy()
@@ -340,3 +340,18 @@ def test_a_batch_leaves_on_its_receipt_alone(tmp_path: Path) -> None:
         assert desk.parcels(frozenset(), 9) == parcels
         desk.receipted(tuple(parcel.digest[:16] for parcel in parcels))
         until(lambda: desk.parcels(frozenset(), 9) == [], "an empty outbox")
+
+
+def test_no_lane_waits_for_ever_behind_another(tmp_path: Path) -> None:
+    """With sales at every look, counts are cut all the same."""
+    bench = Bench(tmp_path)
+    bench.step(accept(some_records(20)))
+    bench.step(messages.Flush())
+    waiting = [lane for lane in Lane if bench.core.next[lane] > bench.core.cut[lane]]
+    assert len(waiting) > 1
+    for _ in range(2 * len(Lane)):
+        bench.step(accept([Record("till-1", NOON, Loss(reason="refused", count=1, types={}))]))
+        bench.step(messages.Flush())
+        bench.clock.mono += 1
+        bench.step(messages.Tick(0.05, ROOM))
+    assert [lane for lane in Lane if lane is not Lane.VITAL and bench.core.next[lane] > bench.core.cut[lane]] == []
