@@ -115,7 +115,7 @@ class Mirror(Buffer):
             view = self.view()
             self.founded = view.identity is None
             if view.identity is None:
-                self.found(identity, b"")
+                self.found(identity, b"", {})
                 self._db.all("INSERT INTO fact VALUES (?, 1)", (MIRROR,))
             elif view.identity.stream != identity.stream:
                 raise OtherStream(view.identity.stream.hex())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -67,11 +67,16 @@ class Buffer:
         self.close()
         return type(self)(self.path)
 
-    def found(self, identity: StreamIdentity, beginning: bytes) -> None:
-        """Says once for ever which stream this file is, and what its first transaction has to say."""
+    def found(self, identity: StreamIdentity, beginning: bytes, facts: Mapping[str, int]) -> None:
+        """Says once for ever which stream this file is, and what its first transaction has to say.
+
+        facts: counters that go on; of transactions the file has its own
+        """
+        kept = [(name, value) for name, value in facts.items() if name != "transaction"]
         with self._db.transaction() as db:
             db.execute("INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?)", identity)
             db.execute("INSERT INTO state VALUES (?, ?, ?)", (NOBODY, _BEGINNING, beginning))
+            db.executemany("INSERT INTO fact VALUES (?, ?)", kept)
 
     def beginning(self) -> bytes | None:
         """What was said when the stream was founded; None where an earlier release did that."""

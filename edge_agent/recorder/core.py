@@ -17,6 +17,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from math import inf
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -42,6 +43,7 @@ from edge_agent.recorder.messages import (
     CutDone,
     CutFailed,
     Effect,
+    EndEpoch,
     Event,
     Evicted,
     Flush,
@@ -96,7 +98,7 @@ class Recorder:
         self._pending = Pending()
         self._flying: Transaction | None = None
         self._tickets: list[object] = []
-        self._cutting: Lane | None = None
+        self.cutting: Lane | None = None
         self._turn_of = {lane: int(lane) for lane in Lane}
         self._evicting = False
         self._waits_since = dict.fromkeys(Lane, 0.0)
@@ -129,6 +131,7 @@ class Recorder:
             [*flown.seen, *seen],
             [*self._tickets, *pending.tickets],
             dict(self.next),
+            {**flown.facts, **pending.facts},
         )
 
     def key(self, ordinal: int) -> EpochKey | None:
@@ -176,7 +179,7 @@ class Recorder:
             case Rotten(batches):
                 return self._bury(batches, "damaged", now)
             case CutFailed():
-                self._cutting = None
+                self.cutting = None
                 return []
             case Receipted(prefixes):
                 at_us = microseconds(now.wall)
@@ -185,6 +188,9 @@ class Recorder:
             case WantedAgain(digests):
                 self._pending.again.extend(digests)
                 return self._flush()
+            case EndEpoch():
+                self._epochs[self._newest[0]].opened = -inf
+                return []
             case Remember(name, value):
                 self._pending.facts[name] = value
                 return self._flush()
@@ -267,9 +273,9 @@ class Recorder:
         if flown is not None:
             self.accepted |= {lane: following - 1 for lane, following in flown.next.items()}
             for lane, last in ((b.lane, b.last) for b in flown.batches):
-                self.cut[lane], self._cutting = last + 1, None
+                self.cut[lane], self.cutting = last + 1, None
             for lane, _, last in flown.dropped:
-                self.cut[lane], self._cutting = last + 1, None
+                self.cut[lane], self.cutting = last + 1, None
         tickets, self._tickets = self._tickets, []
         return [Confirm(tickets), *self._flush()]
 
@@ -355,7 +361,7 @@ class Recorder:
         self._take(Record("agent", now.wall, data, int(now.mono * 1000), now.quality), now)
 
     def _next_cut(self, now: Now, linger_s: float) -> list[Effect]:
-        if self._cutting is not None:
+        if self.cutting is not None:
             return []
         first = self._epochs[self._newest[0]].first
         for lane in sorted(Lane, key=self._turn_of.__getitem__):  # who was served last waits for the others
@@ -365,7 +371,7 @@ class Recorder:
                 wait_s = self._cadence[lane].linger_s(linger_s, self.policy.thrifty_s)
             live = now.mono - self._waits_since[lane] >= wait_s
             if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
-                self._cutting = lane
+                self.cutting = lane
                 self._turn_of[lane] = max(self._turn_of.values()) + 1
                 return [Cut(lane)]
         return []

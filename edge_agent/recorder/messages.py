@@ -84,6 +84,10 @@ class WantedAgain(NamedTuple):
     digests: tuple[bytes, ...]
 
 
+class EndEpoch(NamedTuple):
+    """The epoch counts as old at the next tick: to whom it is sealed has changed."""
+
+
 class Remember(NamedTuple):
     """A counter to keep."""
 
@@ -103,6 +107,7 @@ Event = (
     | Rotten
     | Receipted
     | WantedAgain
+    | EndEpoch
     | Remember
 )
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from shutil import disk_usage
 from typing import NamedTuple
 
 import msgspec
@@ -33,7 +34,7 @@ from edge_agent.recorder.parts import InFlight
 FILE = "buffer.db"
 ROOM = 1024 * 1024
 LONGEST_S = 3600.0  # that a salvage may take before it counts as stuck
-NOTHING = InFlight(None, [], [], {}, [], [], {})
+NOTHING = InFlight(None, [], [], {}, [], [], {}, {})
 log = logging.getLogger(__name__)
 
 
@@ -101,6 +102,20 @@ def replace_damaged(
         return _anew(path, Owner(store, box, seal), now, in_flight, sources, "salvaged")
 
 
+def leave_stream(buffer: Buffer, seal: Seal, now: datetime, in_flight: InFlight) -> Opened:
+    """Goes on in a new stream, reason forked, with everything that the whole file holds and what was on its way into
+    it; the file is closed and set aside. `BufferError`, and the file in its place, where there is no room for both."""
+    view, needed = buffer.view(), buffer.space.used() + ROOM
+    free = disk_usage(buffer.path.parent).free
+    if view.identity is None or free < needed:
+        raise BufferError(f"{buffer.path}: a new stream needs {needed} bytes of disk, {free} are free: make room")
+    buffer.close()
+    kept = in_flight._replace(facts={**view.facts, **in_flight.facts})
+    owner = Owner(view.identity.store, view.identity.box, seal)
+    with at_work(LONGEST_S):
+        return _anew(buffer.path, owner, now, kept, [buffer.path], "forked")
+
+
 def _opened(buffer: Buffer, owner: Owner) -> Opened:
     try:
         view = buffer.view()
@@ -108,7 +123,7 @@ def _opened(buffer: Buffer, owner: Owner) -> Opened:
             raise BufferDamaged(f"{buffer.path}: a mirror in the buffer's place; its stream cannot go on from here")
         if view.identity is None:
             identity = StreamIdentity(owner.seal.random(16), None, owner.store, owner.box, owner.seal.random(32))
-            buffer.found(identity, msgspec.msgpack.encode(Beginning("new", [])))
+            buffer.found(identity, msgspec.msgpack.encode(Beginning("new", [])), {})
             return _begun(buffer, buffer.view())
         if not view.transaction:  # ended before its first transaction, in which the stream says what it is
             return _begun(buffer, view)
@@ -153,7 +168,7 @@ def _anew(
     buffer = Buffer(fresh)
     try:
         buffer = _adopt(buffer, found, now)
-        buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)))
+        buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)), in_flight.facts)
     finally:
         buffer.close()
     sync_folder(path.parent)

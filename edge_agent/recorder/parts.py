@@ -13,7 +13,7 @@ from records import Lane
 class InFlight(NamedTuple):
     """What is not known to be on disk: rows with their seal and numbers, state and identities, and the tickets that
     wait for them. stream: whose they are; epochs: the headers of all epochs whose keys are held; next: the next number
-    of each lane
+    of each lane; facts: counters to keep
     """
 
     stream: bytes | None
@@ -24,6 +24,7 @@ class InFlight(NamedTuple):
     seen: list[tuple[str, bytes, int]]
     tickets: list[object]
     next: dict[Lane, int]
+    facts: dict[str, int]
 
 
 @dataclass

@@ -9,23 +9,20 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotYet
 from datetime import timedelta
 from math import inf
-from typing import NamedTuple, TypeVar
 
 from cloud_sync.seal.dictionary import Zstd
-from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from edge_agent.buffer import Buffer, BufferDamaged, BufferError, Transaction
-from edge_agent.buffer.again import Range
 from edge_agent.buffer.mirror import Forgotten
 from edge_agent.buffer.salvage import Gap
 from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Reason, Recorder
 from edge_agent.recorder.cutting import ROWS, SEALED, Damaged, Piece, cut
+from edge_agent.recorder.desk import Asked, BufferFull, Desk, Leave, Submission, Submitted
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
     Accept,
@@ -40,132 +37,27 @@ from edge_agent.recorder.messages import (
     Evicted,
     Flush,
     MakeRoom,
-    Receipted,
     Reopened,
     Rotten,
     TellToWait,
     Tick,
-    WantedAgain,
 )
-from edge_agent.recorder.mirroring import Mirroring, lent
-from edge_agent.recorder.opening import replace_damaged
+from edge_agent.recorder.mirroring import lent
+from edge_agent.recorder.opening import Opened, leave_stream, replace_damaged
+from edge_agent.recorder.parts import InFlight
 from edge_agent.recorder.status import Status, look
-from records import Lane, Record
+from records import Lane
 
 GROUP = 256
-QUEUE = 4096
 TICK_S = 0.05
 LIVE = 64
 LAST_CUTS_S = 5.0
 MOVING_S = 40.0  # more than the uplink waits before it looks again
-ENDED_S = 1.0
 GRACE = timedelta(days=7)
 SEEN_DAYS = 8
 _RETRY_S = (0.1, 0.5, 1.0, 5.0)
-T = TypeVar("T")
 log = logging.getLogger(__name__)
-
-
-class Submission(NamedTuple):
-    """Cleaned records of one read, their source identities, and the driver's state that commits with them.
-
-    waits: the source can be told to come again: its future then fails with `BufferFull`
-    """
-
-    device: str
-    records: Sequence[Record]
-    identities: Sequence[str | None]
-    state: Mapping[str, bytes | None]
-    waits: bool = False
-
-
-class BufferFull(Exception):
-    """There is no room now; the source keeps what it has and comes again."""
-
-
-class _Submitted(NamedTuple):
-    submission: Submission
-    done: Future[None]
-
-
-class _Asked(NamedTuple):
-    question: Callable[[Buffer], None]
-
-
-class Desk:
-    """The door to the recorder for every other thread. Blocks while the recorder is behind.
-
-    on_submit: hears of every submission, in the thread that hands it over
-    sending: digests in the uplink's window, which eviction leaves alone
-    fetches: how often the uplink took something to send
-    mirror: hears of every commit
-    """
-
-    def __init__(self) -> None:
-        self.jobs: queue.Queue[_Submitted | _Asked | Event] = queue.Queue(QUEUE)
-        self.on_cut: Callable[[], None] = lambda: None
-        self.on_submit: Callable[[Submission], None] = lambda _: None
-        self.sending: frozenset[bytes] = frozenset()
-        self.fetches = 0
-        self.closed = threading.Event()
-        self.mirror: Mirroring | None = None
-
-    def submit(self, submission: Submission) -> Future[None]:
-        """Hands records over; the future is done once they are on disk."""
-        done: Future[None] = Future()
-        self.on_submit(submission)
-        self.jobs.put(_Submitted(submission, done))
-        return done
-
-    def ask(self, question: Callable[[Buffer], T]) -> T:
-        """What the buffer answers, once it can; `BufferError` when the recorder has ended."""
-        answer: Future[T] = Future()
-        self.jobs.put(_Asked(lambda buffer: answer.set_result(question(buffer))))
-        while True:
-            try:
-                return answer.result(ENDED_S)
-            except NotYet:
-                if self.closed.is_set():
-                    raise BufferError("the recorder has ended") from None
-
-    def tell(self, event: Event) -> None:
-        self.jobs.put(event)
-
-    # --- the uplink's outbox -----------------------------------------------------------------------------------------
-
-    def fetch(self, wanted: Fetch) -> Fetched:
-        def find(buffer: Buffer) -> Fetched:
-            found = buffer.outbox.fetch(wanted)
-            self.sending = wanted.skip | {parcel.digest for parcel in found.parcels}  # before eviction's next turn
-            self.fetches += 1
-            return found
-
-        return self.ask(find)
-
-    def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
-        def find(buffer: Buffer) -> list[Parcel]:
-            found = buffer.outbox.parcels(skip, limit)
-            self.sending = skip | {parcel.digest for parcel in found}
-            return found
-
-        return self.ask(find)
-
-    def want_again(self, ranges: Sequence[Range]) -> tuple[Range, ...]:
-        """HQ misses these numbers: what holds them goes again; what of them is not held."""
-        held = self.ask(lambda buffer: buffer.again.look(ranges))
-        if held.digests:
-            self.tell(WantedAgain(held.digests))
-        return held.missing
-
-    def headers(self, epochs: list[bytes]) -> list[Parcel]:
-        return self.ask(lambda buffer: buffer.outbox.headers(epochs))
-
-    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
-        self.tell(Receipted(prefixes))
-
-    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:  # noqa: ARG002 (the log names it where it came in)
-        """HQ keeps them as dead letters: they leave like what has a receipt."""
-        self.tell(Receipted(prefixes))
+__all__ = ["BufferFull", "Desk", "RecorderThread", "Submission"]
 
 
 class RecorderThread:
@@ -183,9 +75,10 @@ class RecorderThread:
         self._cuts: queue.Queue[Piece | None] = queue.Queue()
         self._stopping = threading.Event()
         self._forgotten_on = 0
-        self._left: deque[_Submitted | _Asked | Event] = deque()
+        self._left: deque[Submitted | Asked | Leave | Event] = deque()
         self._turns = 0
         self._fetched = 0, -inf
+        self._leaving: list[Leave] = []
 
     def start(self, reason: Reason | None, gaps: Sequence[Gap]) -> None:
         """Commits the first epoch, so that a caller knows that the buffer works."""
@@ -203,6 +96,8 @@ class RecorderThread:
         try:
             while not self._stopping.is_set() or not self._desk.jobs.empty() or self._left:
                 self._turn()
+                while self._leaving:
+                    self._leave(self._leaving.pop())
                 if not cutter.is_alive():
                     raise BufferError("the cutter has ended; see the log")
             self._cut_the_rest()
@@ -261,15 +156,19 @@ class RecorderThread:
     def _take(self) -> None:
         """One job. What has to look into a file that fails stays, and is taken again once it is reopened."""
         job = self._left[0]
-        if isinstance(job, _Asked):
+        if isinstance(job, Asked):
             job.question(self._buffer)
             self._left.popleft()
             return
-        event = self._accept(job) if isinstance(job, _Submitted) else job
+        if isinstance(job, Leave):
+            self._left.popleft()
+            self._leaving.append(job)
+            return
+        event = self._accept(job) if isinstance(job, Submitted) else job
         self._left.popleft()
         self._step(event)
 
-    def _accept(self, job: _Submitted) -> Accept:
+    def _accept(self, job: Submitted) -> Accept:
         submission = job.submission
         keys = [
             None if identity is None else self._recorder.identity_key(submission.device, identity)
@@ -340,10 +239,41 @@ class RecorderThread:
         self._buffer.close()
         with lent(self._desk.mirror) as mirror:
             opened = replace_damaged(self._buffer.path, *identity[2:4], self._seal, now.wall, in_flight, mirror)
+        self._begin(opened, in_flight)
+
+    def _begin(self, opened: Opened, in_flight: InFlight) -> None:
         self._buffer = opened.buffer
         self._recorder = Recorder(opened.identity, opened.view, self._seal, self._recorder.policy)
         self.start(opened.reason, opened.gaps)
         self._do([Confirm(in_flight.tickets)])
+
+    def _leave(self, order: Leave) -> None:
+        """In a fork another disk has this stream's numbers too: what is here is cut, and goes on in a new stream."""
+        if self._recorder.identity.stream not in order.streams:
+            order.left.set_result(True)
+            return
+        self._cut_the_rest()
+        try:
+            self._await_cut()
+            in_flight, now = self._recorder.in_flight(), self._clock.now()
+            with lent(self._desk.mirror):
+                opened = leave_stream(self._buffer, self._seal, now.wall, in_flight)
+        except BufferError as fault:
+            log.error("event=stream-kept reason=%r", str(fault))
+            self._reopen()
+            order.left.set_result(False)
+            return
+        self._begin(opened, in_flight)
+        self._desk.on_cut()
+        order.left.set_result(True)
+
+    def _await_cut(self) -> None:
+        """What the cutter has in hand would be taken for the next stream's."""
+        while self._recorder.cutting is not None:
+            self._gather()
+            for made in [job for job in self._left if isinstance(job, CutDone | CutFailed)]:
+                self._left.remove(made)
+                self._step(made)
 
     def _hand_to_cutter(self, lane: Lane) -> None:
         expected, accepted = self._recorder.cut[lane], self._recorder.accepted[lane]
