@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from devices.driver import Context, Driver, Item, Reading, Rejected, Taken
+from devices.driver import Context, Decoder, Driver, Item, Reading, Rejected, Taken
+from devices.gathered import Gathered
 from devices.nut_ups.frames import Found, LineParser, Noise, Refusal, Variables
 from devices.nut_ups.options import Options
 from devices.tcp_client import TcpClient
@@ -166,8 +167,8 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def decoder(options: Options, context: Context) -> UpsDecoder:  # noqa: ARG001 - it needs neither
-    return UpsDecoder(None)
+def decoder(options: Options, context: Context) -> Decoder:  # noqa: ARG001 - it needs neither
+    return Gathered(UpsDecoder(None))
 
 
 def device(options: Options, context: Context) -> Driver:  # noqa: ARG001 - it needs no surroundings

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+from devices.driver import Context, Decoder, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+from devices.gathered import Gathered
 from devices.scale.frames import Noise, ScaleParser, Weighing
 from devices.scale.options import Options
 from devices.serial_port import SerialPort
@@ -97,12 +98,12 @@ class AskedScale:
         self._line.close()
 
 
-def decoder(options: Options, context: Context) -> ScaleDecoder:  # noqa: ARG001 - weights need no surroundings
+def decoder(options: Options, context: Context) -> Decoder:  # noqa: ARG001 - weights need no surroundings
     """A capture's: every stable line is told, since it has no time in which goods come and go."""
-    return ScaleDecoder(options, once=False)
+    return Gathered(ScaleDecoder(options, once=False))
 
 
 def device(options: Options, context: Context) -> Driver:  # noqa: ARG001 - weights need no surroundings
     if options.ask:
         return AskedScale(options)
-    return SerialPort(options, ScaleDecoder(options, once=not options.every_line), _GAP_S)
+    return SerialPort(options, Gathered(ScaleDecoder(options, once=not options.every_line)), _GAP_S)

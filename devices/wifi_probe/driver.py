@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from devices.driver import Answer, Context, Item, Reading, Receiver, Rejected, Request
+from devices.driver import Answer, Context, Decoder, Item, Reading, Receiver, Rejected, Request
+from devices.gathered import Gathered
 from devices.json_documents import Document, Documents, Fault
 from devices.wifi_probe.frames import heard_in, unwrapped
 from devices.wifi_probe.options import Options
@@ -97,8 +98,8 @@ class ProbeReceiver:
         return Answer([item for one in found for item in self._presence.hear(one, at)])
 
 
-def decoder(options: Options, context: Context) -> ProbeDecoder:
-    return ProbeDecoder(options, context)
+def decoder(options: Options, context: Context) -> Decoder:
+    return Gathered(ProbeDecoder(options, context))
 
 
 def device(options: Options, context: Context) -> Receiver:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from devices.driver import Answer, Context, Item, Receiver, Rejected, Request
+from devices.driver import Answer, Context, Decoder, Item, Receiver, Rejected, Request
+from devices.gathered import Gathered
 from devices.punch_log import Log
 from devices.zkteco_push.frames import Found, LineParser, Terminal, Unreadable
 from devices.zkteco_push.options import Options
@@ -118,8 +119,8 @@ class PunchReceiver:
         return [*items[:-1], msgspec.structs.replace(items[-1], state={f"{_STAMP}{serial}": stamp.encode()})]
 
 
-def decoder(options: Options, context: Context) -> PunchDecoder:
-    return PunchDecoder(options, context)
+def decoder(options: Options, context: Context) -> Decoder:
+    return Gathered(PunchDecoder(options, context))
 
 
 def device(options: Options, context: Context) -> Receiver:

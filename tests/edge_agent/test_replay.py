@@ -140,7 +140,8 @@ def test_a_missing_file_and_an_unknown_driver_are_told(tmp_path: Path, out: Any)
 def test_a_megabyte_of_garbage_is_read_to_its_end(name: str, tmp_path: Path, out: Any) -> None:
     """Exit 0, something set aside, and no flood of records."""
     (tmp_path / "noise").write_bytes(Random(9).randbytes(1 << 20))
-    assert main(["replay", name, str(tmp_path / "noise"), "--json"]) == 0
+    switched_on = ["--set", "enabled=true"] if name == "wifi-probe" else []
+    assert main(["replay", name, str(tmp_path / "noise"), "--json", *switched_on]) == 0
     records, _ = out()
     kinds = [record["type"] for record in records]
     assert kinds.count("quarantine") >= 1
