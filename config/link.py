@@ -74,7 +74,9 @@ class Hq(Settings):
     box_key_file: Path = Field(description="the box's Ed25519 private key (PEM), which signs epochs and heartbeats")
     root_key_file: Path = Field(description="HQ's root public key (PEM), by which receipts are believed")
     recipients: tuple[Path, ...] = Field(
-        min_length=1, description="public keys that can open records: HQ's sealing key, the escrow key"
+        min_length=1,
+        description="public keys that can open records: HQ's sealing key, which HQ may order to be another, and last "
+        "the escrow key, which stays",
     )
     pseudonym_key_file: Path = Field(description="key that turns people's names and numbers into pseudonyms")
 

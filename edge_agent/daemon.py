@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from cloud_sync.seal.hpke import RecipientKey
 from cloud_sync.uplink.core import Uplink
 from cloud_sync.uplink.hearing import Pin
 from cloud_sync.uplink.inbox import Inbox
@@ -32,10 +33,11 @@ from edge_agent.keys import Keys
 from edge_agent.memory import give_back
 from edge_agent.mirror import MirrorStation, told
 from edge_agent.notify import notify
+from edge_agent.orders import Orders
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.epochs import BoxSeal, microseconds
-from edge_agent.recorder.messages import Remember
+from edge_agent.recorder.messages import EndEpoch, Remember
 from edge_agent.recorder.mirroring import FILE as MIRROR
 from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import open_buffer
@@ -61,8 +63,9 @@ class Daemon:
         self._inbox = Inbox()
         self._stop = threading.Event()
         self._failed = False
+        self._orders = Orders(config.data_dir, keys.recipients, self.desk.leave, self._seal_to)
         now, boot = self._clock.now(), boot_id()
-        self._seal = BoxSeal(config.store, config.box, boot, keys.box, keys.recipients)
+        self._seal = BoxSeal(config.store, config.box, boot, keys.box, self._orders.recipients)
         folder = config.buffer.mirror
         mirror = None if folder is None else folder / MIRROR
         self._opened = open_buffer(config.data_dir, config.store, config.box, self._seal, now.wall, mirror)
@@ -190,7 +193,13 @@ class Daemon:
             reply=self._inbox.offer,
             restart=self._fail,
             root_changed=lambda key: linking.keep_root(self._config.data_dir, self._keys.root, key),
+            obey=self._orders.obey,
         )
+
+    def _seal_to(self, recipients: list[RecipientKey]) -> None:
+        """From the next epoch on, which begins at once."""
+        self._seal.recipients[:] = recipients
+        self.desk.tell(EndEpoch())
 
     def _fail(self) -> None:
         """Ends this life in order; systemd begins another."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime, time
 from pathlib import Path
@@ -23,8 +22,10 @@ from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.heartbeat import Answer
 from config.fields import broker_address
 from config.link import Hq, Link, Rule
+from edge_agent import durable
 from edge_agent.buffer.again import Range
 from edge_agent.clock import SystemClock
+from edge_agent.orders import Outcome
 from edge_agent.recorder.messages import Remember
 from edge_agent.recorder.shell import Desk
 from records import Lane
@@ -71,12 +72,7 @@ def pinned_root(data_dir: Path, configured: Ed25519PublicKey) -> Ed25519PublicKe
 
 def keep_root(data_dir: Path, configured: Ed25519PublicKey, key: bytes) -> None:
     """From the next start on `key` is pinned, as long as the configuration names the same root as now."""
-    fresh = data_dir / f".{ROOT_FILE}"
-    with fresh.open("wb") as file:
-        file.write(configured.public_bytes_raw() + key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(data_dir / ROOT_FILE)
+    durable.replace(data_dir / ROOT_FILE, configured.public_bytes_raw() + key)
 
 
 def _route(link: Link) -> Route:
@@ -93,14 +89,16 @@ def _minute(at: time | None) -> int:
 
 
 class Obedience:
-    """What the agent does on HQ's word beyond receipts. Orders are logged; later releases obey them.
+    """What the agent does on HQ's word beyond receipts.
 
     key: signs answers; reply: sends one; restart: ends the process in order, to be begun anew
+    obey: carries out a command; None where there is nothing to answer yet
     """
 
     def __init__(
         self, names: tuple[str, str], key: Ed25519PrivateKey, desk: Desk, reply: Callable[[Reply], None],
         restart: Callable[[], None], root_changed: Callable[[bytes], None],
+        obey: Callable[[Order], Outcome | None],
     ) -> None:  # fmt: skip
         self._names = names
         self._key = key
@@ -108,6 +106,7 @@ class Obedience:
         self._reply = reply
         self._restart = restart
         self._root_changed = root_changed
+        self._obey = obey
         self._clock = SystemClock()
 
     def remember_lowest(self, serial: int) -> None:
@@ -130,4 +129,9 @@ class Obedience:
         self._reply(Reply(wire.sign(answer, self._key)))
 
     def ordered(self, kind: Kind, order: Order) -> None:
-        log.info("event=order kind=%s name=%s", kind.name.lower(), order.name)
+        outcome = self._obey(order) if kind is Kind.COMMAND else None
+        place = order.generation, order.counter
+        log.info("event=order kind=%s name=%s place=%s outcome=%s", kind.name.lower(), order.name, place, outcome)
+        if outcome is not None:
+            answer = Answer(*self._names, self._clock.wall_us(), place, outcome.done, outcome.why)
+            self._reply(Reply(wire.sign(answer, self._key)))

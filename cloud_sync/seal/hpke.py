@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pr
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 _KEM_PUBLIC = 1184
+PUBLIC = _KEM_PUBLIC + 32
 _KEM_SEED = 64
 _PUBLIC_TITLE = "store-edge sealing key 1"
 _PRIVATE_TITLE = "store-edge opening key 1"
@@ -50,13 +51,22 @@ class RecipientKey(NamedTuple):
         )
         return _SUITE.encrypt(secret, public, info)
 
+    @property
+    def works(self) -> bool:
+        """Whether something can be sealed for it."""
+        try:
+            self.seal(bytes(32), b"")
+        except ValueError:
+            return False
+        return True
+
     def save(self, path: Path) -> None:
         path.write_text(f"{_PUBLIC_TITLE}\n{b64encode(self.raw).decode()}\n")
 
     @classmethod
     def load(cls, path: Path) -> RecipientKey:
         """The key in a file; `KeyFileError` when it holds something else."""
-        return cls(_parse(path.read_bytes(), str(path), _PUBLIC_TITLE, _KEM_PUBLIC + 32))
+        return cls(_parse(path.read_bytes(), str(path), _PUBLIC_TITLE, PUBLIC))
 
 
 class OpeningKey(NamedTuple):

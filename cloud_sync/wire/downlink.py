@@ -52,7 +52,7 @@ class Command(StrEnum):
     NEW_STREAM = "new-stream"
     """The box leaves the streams that the content names, 16 bytes each, and goes on in a new one, reason forked."""
     SEAL_TO = "seal-to"
-    """From its next epoch on the box seals to the HPKE public keys in the content, 1,216 bytes each, and no others."""
+    """From its next epoch on the box seals to the HPKE public keys in the content, 1,216 bytes each, and its escrow."""
 
 
 class Receipt(msgspec.Struct, array_like=True, frozen=True):

@@ -94,7 +94,7 @@ class WorldObedience(Obedience):
 
     def __init__(self, machine: Machine, desk: NearDesk) -> None:
         names, key = (machine.keys.store, machine.keys.box), machine.keys.key
-        super().__init__(names, key, desk, machine.hear, machine.restart, lambda _: None)
+        super().__init__(names, key, desk, machine.hear, machine.restart, lambda _: None, lambda _: None)
         self._clock = machine  # type: ignore[assignment]  # of which it asks only `wall_us`
 
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Core, Effect, Event, GiveBack, LookUp, Send
 from cloud_sync.ingest.judge import Message
+from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire import batch
+from cloud_sync.wire.downlink import Command, Order
 from cloud_sync.wire.topics import Address, Up
+from edge_agent.buffer import Buffer
+from edge_agent.orders import DONE, Orders
 from edge_agent.recorder.messages import Flush
+from edge_agent.recorder.opening import FILE
+from edge_agent.recorder.shell import Submission
 from hq.complete import BoxReport, report
 from hq.warehouse.memory import MemoryWarehouse
 from tests.cloud_sync.ingest.box import NOW, SIGNER
 from tests.edge_agent.boxes import TestBox, some_records
-from tests.edge_agent.test_recorder import Bench, accept, drained
+from tests.edge_agent.test_recorder import Bench, accept, drained, running
 from tests.hq.warehouse.houses import OPENED
 
 NAME = ("0214", "box-1")
@@ -32,7 +39,9 @@ class Headquarters:
     def take(self, bench: Bench) -> None:
         """Everything that the box has to send."""
         drained(bench)
-        parcels = bench.parcels()
+        self.hear(bench.parcels())
+
+    def hear(self, parcels: list[Parcel]) -> None:
         messages = tuple(Message(Address("se", *NAME).up(one.what), one.payload, one.digest) for one in parcels)
         self._run(Arrived(messages))
 
@@ -85,8 +94,13 @@ class Machine:
 
     @property
     def given(self) -> set[tuple[bytes, int, int]]:
-        headers = [batch.parse(one.payload)[0] for one in self.bench.parcels() if one.what is Up.BATCH]
-        return {(head.epoch, head.lane, seq) for head in headers for seq in range(head.first, head.last + 1)}
+        return numbers(self.bench.parcels())
+
+
+def numbers(parcels: list[Parcel]) -> set[tuple[bytes, int, int]]:
+    """Epoch, lane and number of every record in them."""
+    headers = [batch.parse(one.payload)[0] for one in parcels if one.what is Up.BATCH]
+    return {(head.epoch, head.lane, seq) for head in headers for seq in range(head.first, head.last + 1)}
 
 
 def stored(hq: Headquarters) -> set[tuple[bytes, int, int]]:
@@ -112,6 +126,38 @@ def test_a_disk_copied_into_two_machines_is_a_fork(tmp_path: Path, box: TestBox)
     assert hq.rules == ["fork"]
     assert stored(hq) == machines[0].given | machines[1].given
     assert (hq.report.missing, hq.report.forked) == (0, (machines[0].bench.core.identity.stream,))
+
+
+def test_after_the_order_each_disk_has_a_stream_of_its_own(tmp_path: Path, box: TestBox) -> None:
+    """Both obey: what they record from then on is complete by itself, and nothing of either is lost or missing."""
+    one = Machine(tmp_path / "a", box)
+    one.work(1)
+    folders = [tmp_path / "a", one.image(tmp_path / "b")]
+    hq, made = Headquarters(box), some_records(120, 4)
+    for seed, folder in enumerate(folders, 2):
+        machine = Machine(folder, box)
+        machine.work(seed)
+        hq.take(machine.bench)
+        machine.bench.buffer.close()
+    (forked,) = hq.report.forked
+    order = Order(1, 1, Command.NEW_STREAM, forked)
+
+    streams = set()
+    for folder, records in zip(folders, (made[:60], made[60:]), strict=True):
+        with running(folder, box) as (desk, thread):
+            assert Orders(folder, [box.hq.public], desk.leave, lambda _: None).obey(order) == DONE
+            desk.submit(Submission("till-1", records, [None] * 60, {})).result(60)
+            streams.add(thread.status().stream)
+        with closing(Buffer(folder / FILE)) as buffer:
+            parcels = buffer.outbox.parcels(frozenset(), 10_000)
+        hq.hear(parcels)
+        assert numbers(parcels) <= stored(hq)
+
+    assert len(streams | {forked}) == 3
+    assert {lane.stream for lane in hq.report.lanes} == streams | {forked}
+    assert (hq.rules, hq.report.forked, hq.report.missing) == (["fork"], (forked,), 0)
+    of_the_new = [row for row in hq.house.rows if bytes.fromhex(row.identity.split("/")[0]) in streams]
+    assert len(of_the_new) + len(hq.house.aside) == 120 + 2, "and two that open a stream"
 
 
 def test_an_old_image_put_back_is_a_fork(tmp_path: Path, box: TestBox) -> None:
