@@ -232,25 +232,6 @@ class ZoneHeatmap(Data, frozen=True):
     zone: str | None = None
 
 
-@_record("zone.path", 31, Lane.NORMAL)
-class ZonePath(Data, frozen=True, rename={"from_": "from"}):
-    """Somebody left zone `to` who had been in zone `from` before."""
-
-    from_: str
-    to: str
-
-
-@_record("car.count", 32, Lane.NORMAL)
-class CarCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
-    """Cars, as `door.count` counts people; no plate is read."""
-
-    in_: int
-    out: int
-    from_: datetime | None = None
-    to: datetime | None = None
-    line: str | None = None
-
-
 @_record("camera.health", 14, Lane.NORMAL)
 class CameraHealth(Data, frozen=True):
     state: Literal["ok", "black", "covered", "defocused", "moved", "frozen", "offline"]
@@ -384,3 +365,22 @@ class ClockStep(Data, frozen=True):
     before: datetime
     after: datetime
     boot: str
+
+
+@_record("zone.path", 31, Lane.NORMAL)
+class ZonePath(Data, frozen=True, rename={"from_": "from"}):
+    """Somebody left zone `to` who had been in zone `from` before."""
+
+    from_: str
+    to: str
+
+
+@_record("car.count", 32, Lane.NORMAL)
+class CarCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
+    """Cars, as `door.count` counts people; no plate is read."""
+
+    in_: int
+    out: int
+    from_: datetime | None = None
+    to: datetime | None = None
+    line: str | None = None

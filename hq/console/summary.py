@@ -79,6 +79,16 @@ def _door(data: types.DoorCount, words: Words) -> list[str]:
 
 
 @says.register
+def _cars(data: types.CarCount, words: Words) -> list[str]:
+    return [words("in_out", in_=figures.count(data.in_), out=figures.count(data.out))]
+
+
+@says.register
+def _path(data: types.ZonePath, _: Words) -> list[str]:
+    return [f"{data.from_} → {data.to}"]
+
+
+@says.register
 def _occupancy(data: types.ZoneOccupancy, words: Words) -> list[str]:
     return [data.zone, _people(data.count, words)]
 

@@ -173,6 +173,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "zone.dwell": ("dwell time", "停留时长"),
     "zone.queue": ("queue", "排队"),
     "zone.heatmap": ("heat map", "热力图"),
+    "zone.path": ("way through the store", "动线"),
+    "car.count": ("car flow", "车流"),
     "camera.health": ("camera", "摄像头"),
     "temp.check": ("temperature check", "体温检测"),
     "temp.ambient": ("temperature", "温度"),
