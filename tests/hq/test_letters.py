@@ -95,7 +95,8 @@ def test_a_header_opens_once_its_key_is_there(
     box = Box(name="box-2", recipient=retired.public)
     PostgresHouse(database(own).dsn(), [box])
     batch = box.batch(weigh(5))
-    put(house, letter(box, Up.EPOCH, box.header.raw), letter(box, Up.BATCH, batch))
+    put(house, letter(box, Up.EPOCH, box.header.raw))
+    put(house, letter(box, Up.BATCH, batch))
     assert run(own, "redrive") == 1
     assert "sealed to none of our keys" in capsys.readouterr().out
 

@@ -29,7 +29,7 @@ def test_the_agent_accepts_the_first_yaml(data: Data) -> None:
     settings = config.load(bundle / "store.yaml")
 
     assert (settings.store, settings.box, settings.timezone) == ("shop-1", "box-1", "Asia/Tokyo")
-    assert settings.hq.addresses == (("hq.example.com", data.settings().mqtt_port),)
+    assert settings.hq.brokers == (f"mqtts://hq.example.com:{data.settings().mqtt_port}",)
     assert settings.hq.recipients == (bundle / "hq-seal.pub", bundle / "escrow.pub")
     assert settings.hq.box_key_file == bundle / "box.key"
 
