@@ -27,6 +27,8 @@ from hq.stream import STREAM, ensure_stream, worker_tls
 TOPIC_ROOT = "se"
 NO_REPLAY = Path("no-such-file")  # for a worker of a headquarters that was not restored
 
+BUSY_S = 60  # that a broker may take to answer while other tests have the disk
+
 
 @dataclass(frozen=True)
 class Files:
@@ -76,7 +78,7 @@ class BrokerForTests:
 
     async def connect(self) -> nats.NATS:
         """A connection as HQ's worker."""
-        return await nats.connect(self.url, tls=worker_tls(self.tls))
+        return await nats.connect(self.url, tls=worker_tls(self.tls), connect_timeout=BUSY_S)
 
 
 def new_broker(folder: Path) -> BrokerForTests:
@@ -102,9 +104,10 @@ def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerF
 
 async def _empty_stream(broker: BrokerForTests) -> None:
     connection = await broker.connect()
-    await ensure_stream(connection.jetstream(), TOPIC_ROOT)
-    await connection.jetstream().delete_stream(STREAM)
-    await ensure_stream(connection.jetstream(), TOPIC_ROOT)
+    stream = connection.jetstream(timeout=BUSY_S)
+    await ensure_stream(stream, TOPIC_ROOT)
+    await stream.delete_stream(STREAM)
+    await ensure_stream(stream, TOPIC_ROOT)
     await connection.close()
 
 
