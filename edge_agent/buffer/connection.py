@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ class Connection:
         made = not path.exists()
         with self.guarded():
             _write_again(path.with_name(path.name + "-wal"))
-            _room(path).unlink(missing_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             with ExitStack() as undone:
                 undone.callback(self._db.close)  # nobody else can, and it holds the lock
@@ -40,14 +39,6 @@ class Connection:
 
     def close(self) -> None:
         self._db.close()
-
-    def leave(self) -> None:
-        """Closes, and keeps the room of the log that SQLite deletes then, so that a full disk stops no next start."""
-        self._db.close()
-        for size in _LOGS:
-            with suppress(OSError), _room(self.path).open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-                return
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -94,7 +85,6 @@ class Connection:
         return found[0][0] if found else None
 
 
-_LOGS = (4 << 20, 2 << 20, 1 << 20)  # bytes that a start's transactions can need, as many as there are
 _MAY_PASS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -121,11 +111,6 @@ def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
     """
     passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _MAY_PASS
     return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
-
-
-def _room(path: Path) -> Path:
-    """The file that stands where the log was."""
-    return path.with_name(path.name + "-room")
 
 
 def _write_again(wal: Path) -> None:

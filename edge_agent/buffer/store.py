@@ -58,10 +58,6 @@ class Buffer:
     def close(self) -> None:
         self._db.close()
 
-    def leave(self) -> None:
-        """Closes for the time that the agent does not run."""
-        self._db.leave()
-
     def reopen(self) -> Self:
         """A new connection to the same file, in place of this one."""
         self.close()

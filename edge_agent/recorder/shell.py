@@ -105,7 +105,7 @@ class RecorderThread:
             self._desk.closed.set()
             self._cuts.put(None)
             cutter.join()
-            self._buffer.leave()
+            self._buffer.close()
 
     def turns(self) -> int:
         """Rises while the loop makes progress."""

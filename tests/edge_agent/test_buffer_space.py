@@ -50,10 +50,10 @@ def everything(box: TestBox, desk: Desk, recorder: RecorderThread) -> tuple[dict
     parcels: dict[bytes, Parcel] = {}
 
     def emptied() -> bool:
+        status = recorder.status()  # first, since what is cut a moment later is in no parcel yet
         given = desk.parcels(frozenset(), 100_000)
         parcels.update((parcel.digest, parcel) for parcel in given)
         desk.receipted(tuple(parcel.digest[:16] for parcel in given))
-        status = recorder.status()
         return not given and status.cut == status.accepted
 
     until(emptied, "everything to be taken")

@@ -23,7 +23,6 @@ MIB = 1024 * 1024
 DISK = "72M"
 LIMITS = Limits(budget=2**30, floor=4 * MIB, reserve=12 * MIB)
 STEP_S, DAY_S, AGAIN_S = 120, 86_400, 60
-RESTART_S = DAY_S // 2 // STEP_S * STEP_S
 BEFORE, TURNS = 60, 10
 ALMOST_NONE = 64  # blocks; a log that begins anew grows into its room again
 TILL, DOOR, FOLDER = "till-1", "door-1", "folder-1"
@@ -129,11 +128,7 @@ def test_a_disk_full_for_a_day_costs_no_sale_and_every_loss_is_told(disk: Path) 
     for _ in range(BEFORE):
         store.step(life)
     others.fill()
-    for second in range(0, DAY_S, STEP_S):
-        if second == RESTART_S:  # what the stopped agent leaves free is taken by others
-            life.end()
-            others.fill()
-            life = begin(disk / "buffer", box, FOLDER, LIMITS)
+    for _ in range(0, DAY_S, STEP_S):
         store.step(life)
     free = os.statvfs(disk).f_bavail
     others.leave()
