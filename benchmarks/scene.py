@@ -18,9 +18,10 @@ from edge_agent.buffer.space import Limits
 from edge_agent.clock import SystemClock
 from edge_agent.keys import read_keys
 from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.epochs import BoxSeal
 from edge_agent.recorder.opening import open_buffer
-from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from edge_agent.recorder.shell import RecorderThread
 from hq.data import Data
 from hq.headquarters import database
 from hq.warehouse.columns import TABLES

@@ -25,7 +25,7 @@ from benchmarks.scene import WAIT_S, Scene
 from config import load
 from edge_agent.daemon import Daemon
 from edge_agent.keys import read_keys
-from edge_agent.recorder.shell import Submission
+from edge_agent.recorder.desk import Submission
 from hq.data import Data
 from records import Record, to_wire
 from simulation.processes import wait_for

@@ -36,12 +36,13 @@ from edge_agent.notify import notify
 from edge_agent.orders import Orders
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.epochs import BoxSeal, microseconds
 from edge_agent.recorder.messages import EndEpoch, Remember
 from edge_agent.recorder.mirroring import FILE as MIRROR
 from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import open_buffer
-from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.recorder.shell import RecorderThread
 from edge_agent.silence.watchman import Watchman
 from edge_agent.station import Station
 from edge_agent.ticker import STUCK_S, Loops, Ticker

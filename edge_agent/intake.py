@@ -11,7 +11,7 @@ import msgspec
 from devices.driver import Item, Reading, Rejected
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from edge_agent.clock import Clock
-from edge_agent.recorder.shell import Desk, Submission
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.station import Station
 from records import Record
 

@@ -26,8 +26,8 @@ from edge_agent import durable
 from edge_agent.buffer.again import Range
 from edge_agent.clock import SystemClock
 from edge_agent.orders import Outcome
+from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.messages import Remember
-from edge_agent.recorder.shell import Desk
 from records import Lane
 
 LOWEST = "lowest_serial"

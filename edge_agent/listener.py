@@ -25,7 +25,7 @@ from devices.options import PushOptions
 from edge_agent.bounded import Bounded, Broken, TooMuch, chunked, exactly
 from edge_agent.doorkeeper import CHALLENGE, Refusal, plain_address, refusal
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import BufferFull
+from edge_agent.recorder.desk import BufferFull
 from edge_agent.station import Station
 
 COMMIT_S = 20.0

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from devices.driver import DeviceOffline, Driver, Item, Reading
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import BufferFull
+from edge_agent.recorder.desk import BufferFull
 from edge_agent.station import Station
 from records.types import DeviceHealth
 

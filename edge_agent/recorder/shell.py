@@ -22,7 +22,7 @@ from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Reason, Recorder
 from edge_agent.recorder.cutting import ROWS, SEALED, Damaged, Piece, cut
-from edge_agent.recorder.desk import Asked, BufferFull, Desk, Leave, Submission, Submitted
+from edge_agent.recorder.desk import Asked, BufferFull, Desk, Leave, Submitted
 from edge_agent.recorder.epochs import Seal, microseconds
 from edge_agent.recorder.messages import (
     Accept,
@@ -57,7 +57,6 @@ GRACE = timedelta(days=7)
 SEEN_DAYS = 8
 _RETRY_S = (0.1, 0.5, 1.0, 5.0)
 log = logging.getLogger(__name__)
-__all__ = ["BufferFull", "Desk", "RecorderThread", "Submission"]
 
 
 class RecorderThread:

@@ -13,7 +13,7 @@ import msgspec
 
 from config.store import StoreConfig
 from edge_agent.clock import Now
-from edge_agent.recorder.shell import Desk, Submission
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.silence.core import Heard, Silence, Tick
 from edge_agent.silence.roster import Roster
 from edge_agent.silence.watch import Effect, Health, Keep, Say

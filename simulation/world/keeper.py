@@ -11,9 +11,10 @@ from edge_agent.buffer.space import Limits
 from edge_agent.clock import Clock
 from edge_agent.recorder.core import Recorder
 from edge_agent.recorder.cutting import Piece
+from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.epochs import Seal
 from edge_agent.recorder.messages import Event, Flush
-from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.recorder.shell import RecorderThread
 
 T = TypeVar("T")
 

@@ -26,9 +26,9 @@ from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.admission import FACT as REFUSED
 from edge_agent.recorder.core import CLOSING_S, Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
+from edge_agent.recorder.desk import Submission
 from edge_agent.recorder.messages import CutDone, Remember
 from edge_agent.recorder.opening import open_buffer
-from edge_agent.recorder.shell import Submission
 from records import ClockQuality
 from simulation.world.agenda import BEGIN, Deed
 from simulation.world.books import Accepted, Shelf

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from decimal import Decimal
 from random import Random
 
-from edge_agent.recorder.shell import Submission
+from edge_agent.recorder.desk import Submission
 from records import Record
 from records.types import DoorCount, PosSale, SaleLine, Scan, WifiPresence
 from simulation.world.agenda import BEGIN

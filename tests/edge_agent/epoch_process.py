@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud_sync.seal.hpke import RecipientKey
 from edge_agent.memory import leave_no_core
+from edge_agent.recorder.desk import Submission
 from edge_agent.recorder.epochs import BoxSeal
-from edge_agent.recorder.shell import Submission
 from records import Record
 from records.types import Audit
 from tests.edge_agent.boxes import NOON, some_records

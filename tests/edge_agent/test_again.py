@@ -7,8 +7,8 @@ from pathlib import Path
 from cloud_sync.wire.batch import parse
 from cloud_sync.wire.downlink import ANY_EPOCH
 from cloud_sync.wire.topics import Up
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.messages import Evicted, Receipted
-from edge_agent.recorder.shell import Desk, Submission
 from records import Lane
 from tests.edge_agent.boxes import TestBox, some_records
 from tests.edge_agent.test_recorder import running, until

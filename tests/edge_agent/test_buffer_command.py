@@ -24,9 +24,9 @@ from edge_agent.buffer_answers import BufferAnswers, limits_of
 from edge_agent.clock import SystemClock
 from edge_agent.exits import Exit
 from edge_agent.lock import alone_in
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.messages import Flush
 from edge_agent.recorder.opening import FILE
-from edge_agent.recorder.shell import Desk, Submission
 from edge_agent.window import Window
 from records import Lane, Record
 from tests.config.least import WHOLE

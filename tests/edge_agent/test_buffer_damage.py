@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from edge_agent.buffer.salvage import salvage
 from edge_agent.buffer.schema import PAGE
 from edge_agent.recorder import messages
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.opening import FILE
-from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from edge_agent.recorder.shell import RecorderThread
 from records import Lane, Record
 from records.types import DeviceHealth, Loss, StreamOpen
 from tests.edge_agent.boxes import NOON, TestBox, some_records

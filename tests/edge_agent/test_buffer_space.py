@@ -12,7 +12,8 @@ import pytest
 
 from cloud_sync.uplink.messages import Parcel
 from edge_agent.buffer.space import Limits
-from edge_agent.recorder.shell import BufferFull, Desk, RecorderThread, Submission
+from edge_agent.recorder.desk import BufferFull, Desk, Submission
+from edge_agent.recorder.shell import RecorderThread
 from records import Lane, Record
 from records.types import Loss, PosReceipt, Quarantine
 from tests.edge_agent.boxes import NOON, TestBox

@@ -16,7 +16,7 @@ from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.crew import Crew
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import Desk
+from edge_agent.recorder.desk import Desk
 from tests.devices.web_device import LOGIN, password, serving
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running, until

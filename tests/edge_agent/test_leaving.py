@@ -12,9 +12,9 @@ from cloud_sync.seal.hpke import OpeningKey
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.topics import Up
 from edge_agent.buffer import Buffer
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.messages import EndEpoch, Remember
 from edge_agent.recorder.opening import FILE
-from edge_agent.recorder.shell import Desk, Submission
 from records.types import StreamOpen
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import health, running, until

@@ -18,10 +18,11 @@ from edge_agent.buffer.mirror import TABLES, Change, Mirror, Piece
 from edge_agent.buffer.salvage import salvage
 from edge_agent.clock import SystemClock
 from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.mirroring import FILE as MIRROR
 from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import FILE, open_buffer
-from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from edge_agent.recorder.shell import RecorderThread
 from records import Record
 from records.types import Loss, StreamOpen
 from tests.edge_agent.boxes import NOON, TestBox, some_records

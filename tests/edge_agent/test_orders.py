@@ -14,7 +14,7 @@ from cloud_sync.wire.downlink import Command, Kind, Order
 from cloud_sync.wire.heartbeat import Answer
 from edge_agent.linking import Obedience
 from edge_agent.orders import DONE, FILE, Orders, Outcome
-from edge_agent.recorder.shell import Desk
+from edge_agent.recorder.desk import Desk
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_leaving import stream
 from tests.edge_agent.test_recorder import running

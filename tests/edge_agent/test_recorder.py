@@ -19,9 +19,10 @@ from edge_agent.clock import SystemClock
 from edge_agent.recorder import core, messages
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
+from edge_agent.recorder.desk import Desk, Submission
 from edge_agent.recorder.messages import Accept, Commit, Confirm, Cut
 from edge_agent.recorder.opening import FILE, open_buffer
-from edge_agent.recorder.shell import Desk, RecorderThread, Submission
+from edge_agent.recorder.shell import RecorderThread
 from records import Lane, Record, lane_of, to_wire
 from records.types import DeviceHealth, Loss, PosSale, Quarantine, SaleLine, StreamOpen
 from tests.edge_agent.boxes import NOON, HandClock, TestBox, folder_bytes, some_records

@@ -18,7 +18,7 @@ from devices.registry import driver
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import Desk
+from edge_agent.recorder.desk import Desk
 from edge_agent.station import Station
 from records import to_json
 from records.types import Punch, Quarantine, TempCheck

@@ -14,8 +14,8 @@ from edge_agent.buffer import Buffer
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
+from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.opening import FILE
-from edge_agent.recorder.shell import Desk
 from edge_agent.station import Station
 from edge_agent.supervisor import Failed, Say, Supervision, Wait, Works, supervise
 from records import Record

@@ -22,7 +22,8 @@ from devices.registry import driver
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.recorder.desk import Desk
+from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from records.types import Quarantine, Transaction

@@ -16,9 +16,11 @@ from edge_agent.buffer.space import Limits
 from edge_agent.buffer.transaction import lane_seq
 from edge_agent.clock import Now
 from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.desk import BufferFull, Desk, Submission
 from edge_agent.recorder.epochs import Seal
 from edge_agent.recorder.opening import FILE, open_buffer
-from edge_agent.recorder.shell import BufferFull, Desk, RecorderThread, Status, Submission
+from edge_agent.recorder.shell import RecorderThread
+from edge_agent.recorder.status import Status
 from records import ClockQuality, Record
 from tests.edge_agent.boxes import NOON, TestBox
 

@@ -29,9 +29,10 @@ from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
 from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.epochs import BoxSeal
 from edge_agent.recorder.opening import FILE, open_buffer
-from edge_agent.recorder.shell import Desk, RecorderThread
+from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from tests.cloud_sync.ingest.box import KEYS, NOW, OPENING, ROOT, SIGNER

@@ -16,9 +16,9 @@ from cloud_sync.wire.downlink import Command, Order
 from cloud_sync.wire.topics import Address, Up
 from edge_agent.buffer import Buffer
 from edge_agent.orders import DONE, Orders
+from edge_agent.recorder.desk import Submission
 from edge_agent.recorder.messages import Flush
 from edge_agent.recorder.opening import FILE
-from edge_agent.recorder.shell import Submission
 from hq.complete import BoxReport, report
 from hq.warehouse.memory import MemoryWarehouse
 from tests.cloud_sync.ingest.box import NOW, SIGNER

@@ -23,7 +23,7 @@ from edge_agent.buffer.transaction import row_id
 from edge_agent.clock import Now
 from edge_agent.recorder import messages as recorder
 from edge_agent.recorder.core import Recorder
-from edge_agent.recorder.shell import Desk
+from edge_agent.recorder.desk import Desk
 from hq.warehouse.memory import MemoryWarehouse
 from hq.warehouse.spans import gaps
 from records import Lane

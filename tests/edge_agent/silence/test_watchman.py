@@ -13,7 +13,7 @@ from devices.driver import Reading
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import Now, SystemClock
 from edge_agent.intake import Intake
-from edge_agent.recorder.shell import Desk
+from edge_agent.recorder.desk import Desk
 from edge_agent.silence.watchman import STATE, Watchman
 from edge_agent.station import Station
 from records import ClockQuality
