@@ -17,6 +17,7 @@ from records import Lane
 HEADERS = 16  # given out at once; with those of a month without network the window would hold nothing else
 _LAST = 2**63 - 1
 HEADER_TABLES = ("header_a", "header_b", "header_c")
+_ENTRY = "digest, nullif(settled_us, 0) AS settled, lane, epoch, first, last, size"  # of a zero see `mend`
 
 
 class Waiting(NamedTuple):
@@ -178,13 +179,12 @@ class Outbox:
         Grace settled before `settled_before_us` goes in any case; what is being sent never does.
         """
         listed = self._db.all(
-            "SELECT digest, settled_us, lane, epoch, first, last, size FROM outbox "
-            "WHERE (settled_us IS NOT NULL AND settled_us != 0) OR lane > 0 "
-            "ORDER BY settled_us IS NULL, CASE WHEN settled_us IS NULL THEN -lane END, coalesce(settled_us, 0), id"
+            f"SELECT {_ENTRY} FROM outbox WHERE settled IS NOT NULL OR lane > 0 "  # noqa: S608 (our own columns)
+            "ORDER BY settled IS NULL, CASE WHEN settled IS NULL THEN -lane END, settled, id"
         )
         found: list[Evictable] = []
         for row in listed:
-            digest, settled_us, size = row[0], row[1] or None, row[-1]
+            digest, settled_us, size = row[0], row[1], row[-1]
             aged = settled_us is not None and settled_us < settled_before_us
             if digest in sending or (room <= 0 and not aged):
                 continue
@@ -199,13 +199,13 @@ class Outbox:
     def rotten(self) -> list[Evictable]:
         """The batches that were found damaged since this was last asked; their types are no longer known."""
         digests, self._rotten = self._rotten, set()
-        look = "SELECT digest, settled_us, lane, epoch, first, last, size FROM outbox WHERE digest = ?"
+        look = f"SELECT {_ENTRY} FROM outbox WHERE digest = ?"  # noqa: S608 (our own columns)
         return [self._entry(row, {}) for digest in digests for row in self._db.all(look, (digest,))]
 
     def _entry(self, row: Any, types: dict[int, int]) -> Evictable:
         digest, settled_us, lane, ordinal, first, last, size = row
         identity = wire_epoch.parse(self.header(ordinal)).identity
-        settled = bool(settled_us)
+        settled = settled_us is not None
         return Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
 
     def _types(self, digest: bytes) -> dict[int, int]:

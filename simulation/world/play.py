@@ -5,9 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 from simulation.world.agenda import Stuck
@@ -20,16 +22,17 @@ CHUNK = 5
 
 
 def play(seed: int, lines: list[str] | None) -> Result:
-    """Plays a seed. lines: gets the trace where it is wanted. A bug passes through, with the seed in its notes."""
+    """Plays a seed. lines: gets the trace where it is wanted. A bug passes through, and stderr names the seed."""
     folder = Path(tempfile.mkdtemp(prefix="world-", dir=MEMORY if MEMORY.is_dir() else None))
     told = logging.root.manager.disable
     logging.disable(logging.CRITICAL)  # what the product says of faults that are meant
     gc.disable()  # a seed is short, and what it leaves is collected at once afterwards
     try:
-        return _played(World(plan_of(seed), folder, lines))
-    except Exception as bug:
-        bug.add_note(replay(seed))
-        raise
+        with ExitStack() as cut_short:
+            cut_short.callback(print, replay(seed), file=sys.stderr, flush=True)
+            result = _played(World(plan_of(seed), folder, lines))
+            cut_short.pop_all()
+        return result
     finally:
         gc.enable()
         logging.disable(told)

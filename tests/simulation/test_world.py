@@ -12,7 +12,7 @@ import pytest
 
 from simulation.world.plan import SUDDEN
 from simulation.world.play import play, play_many
-from simulation.world.world import Result
+from simulation.world.world import Result, World
 
 SEEDS = 1_000
 PARTS = 8
@@ -94,3 +94,22 @@ def test_a_broken_promise_says_how_to_see_it_again(
     assert "nonce twice" in said
     assert "seed 3; see it again: python -m simulation.world --first 3 --seeds 1 --trace" in said
     assert "2 broken" in said
+
+
+def test_a_bug_passes_through_and_its_seed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is no broken promise but a fault of the program ends the run, and says how to see it again."""
+
+    def run(_: World) -> None:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(World, "run", run)
+
+    with pytest.raises(KeyError, match="planted"):
+        play(7, None)
+    assert "seed 7; see it again" in capsys.readouterr().err
+
+    monkeypatch.undo()
+    play(7, None)
+    assert capsys.readouterr().err == ""
