@@ -62,7 +62,7 @@ class Faults:
         for machine in self._world.machines:
             machine.space(full=False)
             machine.disk.strike = None
-            machine.skew, machine.quality = 0.5, ClockQuality.SYNCED
+            machine.clock.skew, machine.clock.quality = 0.5, ClockQuality.SYNCED
 
     def _machine(self) -> Machine:
         machines = [machine for machine in self._world.machines if not machine.removed]
@@ -110,8 +110,8 @@ class Faults:
     def _jump(self) -> None:
         """The wall clock steps, by seconds or by years, and perhaps knows that it is not right."""
         machine, random = self._machine(), self._random
-        machine.skew += random.choice([1, -1]) * random.choice([7, 3_700, 10 * YEAR_S])
-        machine.quality = random.choice([ClockQuality.SYNCED, ClockQuality.UNKNOWN])
+        machine.clock.skew += random.choice([1, -1]) * random.choice([7, 3_700, 10 * YEAR_S])
+        machine.clock.quality = random.choice([ClockQuality.SYNCED, ClockQuality.UNKNOWN])
 
     def _full(self) -> None:
         machine = self._machine()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -13,29 +12,27 @@ from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.uplink.core import Uplink
 from cloud_sync.uplink.hearing import Pin
 from cloud_sync.uplink.inbox import Inbox
-from cloud_sync.uplink.messages import Event, LinkUp, NewParcels, Say, Tick, TimeOfDay
+from cloud_sync.uplink.messages import Event, LinkUp, NewParcels, Say, Tick
 from cloud_sync.uplink.run import Loop
 from cloud_sync.uplink.settings import Settings
-from cloud_sync.wire.heartbeat import Heartbeat
-from cloud_sync.wire.topics import Up
 from edge_agent.buffer import BufferError, Transaction
 from edge_agent.buffer.space import Limits
-from edge_agent.clock import Now
-from edge_agent.linking import LOWEST, Obedience
-from edge_agent.pulse import Pulse, Self
+from edge_agent.linking import LOWEST
+from edge_agent.pulse import Self
 from edge_agent.recorder.admission import FACT as REFUSED
 from edge_agent.recorder.core import CLOSING_S, Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
 from edge_agent.recorder.desk import Submission
 from edge_agent.recorder.messages import CutDone, Remember
 from edge_agent.recorder.opening import open_buffer
-from records import ClockQuality
-from simulation.world.agenda import BEGIN, Deed
+from simulation.world.agenda import Deed
 from simulation.world.books import Accepted, Shelf
+from simulation.world.clock import BoxClock
 from simulation.world.disk import Crash, Disk, Image, WorldBuffer
 from simulation.world.headquarters import OPENING, ROOT_KEY
-from simulation.world.keeper import Keeper, NearDesk
-from simulation.world.network import Broker, Line, Network
+from simulation.world.keeper import Keeper
+from simulation.world.network import Broker, Network
+from simulation.world.parts import WorldDesk, WorldLine, WorldObedience, WorldPulse
 from simulation.world.scene import Scene
 from simulation.world.sealing import BoxKeys, WorldSeal
 
@@ -58,53 +55,6 @@ GRAIN_S = 1e-6  # what is due is past when it is looked at, though binary fracti
 SESSION = "session"
 
 
-class WorldDesk(NearDesk):
-    """A desk that shows the books what HQ said."""
-
-    def __init__(self, scene: Scene, machine: Machine) -> None:
-        super().__init__(machine.wake)
-        self._books = scene.books
-        self._machine = machine
-
-    def receipted(self, prefixes: tuple[bytes, ...]) -> None:
-        self._books.receipted(prefixes)
-        super().receipted(prefixes)
-
-    def refused(self, prefixes: tuple[bytes, ...], why: str) -> None:
-        self._books.refused(self._machine.shelf, prefixes)
-        super().refused(prefixes, why)
-
-
-class WorldLine(Line):
-    """A line that shows the books what is sent."""
-
-    def __init__(self, scene: Scene, network: Network, broker: Broker, machine: Machine) -> None:
-        super().__init__(scene, network, broker, (machine.keys.store, machine.keys.box), machine)
-        self._books = scene.books
-        self._machine = machine
-
-    def publish(self, what: Up, payload: bytes) -> None:
-        if what is Up.BATCH:
-            self._books.published(self._machine.shelf, payload)
-        super().publish(what, payload)
-
-
-class WorldObedience(Obedience):
-    """What the agent does on HQ's word, at the world's time."""
-
-    def __init__(self, machine: Machine, desk: NearDesk) -> None:
-        names, key = (machine.keys.store, machine.keys.box), machine.keys.key
-        super().__init__(names, key, desk, machine.hear, machine.restart, lambda _: None, lambda _: None)
-        self._clock = machine  # type: ignore[assignment]  # of which it asks only `wall_us`
-
-
-class WorldPulse(Pulse):
-    """Heartbeats without what only this computer's own disk and memory could say."""
-
-    def _filled(self, said: Heartbeat, status: object) -> Heartbeat:  # noqa: ARG002
-        return said
-
-
 @dataclass
 class Life:
     """What one start of the agent made."""
@@ -112,11 +62,11 @@ class Life:
     keeper: Keeper
     uplink: Uplink
     loop: Loop
-    pulse: Pulse
+    pulse: WorldPulse
 
 
 class Machine:
-    """skew: seconds by which its wall clock is ahead of the true time. on: the agent runs."""
+    """on: the agent runs."""
 
     def __init__(self, scene: Scene, network: Network, broker: Broker, keys: BoxKeys, name: str, folder: Path) -> None:
         self.scene = scene
@@ -127,15 +77,13 @@ class Machine:
         self.disk.on_durable = self._durable
         self.disk.on_strike = lambda strike: scene.count(strike.value)
         self.shelf = Shelf()
-        self.skew = self.random.uniform(-5, 5)
-        self.quality = ClockQuality.SYNCED
+        self.clock = BoxClock(scene.agenda, self.random.uniform(-5, 5))
         self.on = False
         self.removed = False
         self.on_start: list[Callable[[], None]] = []
         self._life_number = 0
         self._life: Life | None = None
         self._keeper: Keeper | None = None
-        self._booted = 0.0
         self._busy = False
         self._awake = False
         self._backlog: list[Event] = []
@@ -144,21 +92,6 @@ class Machine:
         self._opened = 0.0
         self.line = WorldLine(scene, network, broker, self)
         self._zstd = Zstd()
-
-    # --- clocks ----------------------------------------------------------------------------------------------------
-
-    def now(self) -> Now:
-        return Now(BEGIN + timedelta(seconds=self.scene.agenda.now + self.skew), self.monotonic(), self.quality)
-
-    def monotonic(self) -> float:
-        return self.scene.agenda.now - self._booted + 10.0
-
-    def wall_us(self) -> int:
-        return (self.now().wall - BEGIN) // timedelta(microseconds=1) + int(BEGIN.timestamp()) * 1_000_000
-
-    def time_of_day(self) -> TimeOfDay:
-        wall = self.now().wall
-        return TimeOfDay(wall.year * 12 + wall.month, wall.hour * 60 + wall.minute)
 
     # --- life ------------------------------------------------------------------------------------------------------
 
@@ -173,22 +106,29 @@ class Machine:
         self.scene.trace.note(f"{self.name} starts")
         self._epochs = {}
         seal = WorldSeal(self.keys, OPENING.public, self.random, self.scene.watch, self._epoch_opened)
-        opened = open_buffer(self.disk.folder, self.keys.store, self.keys.box, seal, self.now().wall)
+        opened = open_buffer(self.disk.folder, self.keys.store, self.keys.box, seal, self.clock.now().wall)
         plan = self.scene.plan
         policy = Policy(epoch_s=plan.epoch_s, full=plan.full, linger_s=plan.linger_s)
         core = Recorder(opened.identity, opened.view, seal, policy)
         desk = WorldDesk(self.scene, self)
         buffer = WorldBuffer(opened.buffer, self.disk)
-        keeper = self._keeper = Keeper(buffer, core, desk, self, seal, LIMITS, self._rest, self._cut)
+        keeper = self._keeper = Keeper(buffer, core, desk, self.clock, seal, LIMITS, self._rest, self._cut)
         keeper.start(opened.reason, opened.gaps)
         pin = Pin(ROOT_KEY.public_key(), self.keys.fingerprint, opened.view.facts.get(LOWEST, 0))
         uplink = Uplink(pin, SETTINGS, Random(self.random.random()))
-        loop = Loop(uplink, Inbox(), self.line, desk, WorldObedience(self, desk), self)
-        session = max(opened.view.facts.get(SESSION, 0), self.wall_us() // 1_000_000)
+        loop = Loop(uplink, Inbox(), self.line, desk, WorldObedience(self, desk), self.clock)
+        session = max(opened.view.facts.get(SESSION, 0), self.clock.wall_us() // 1_000_000)
         me = Self(
-            self.keys.store, self.keys.box, seal.boot, self.keys.key, self.disk.folder, "", int(BEAT_S), self.now()
+            self.keys.store,
+            self.keys.box,
+            seal.boot,
+            self.keys.key,
+            self.disk.folder,
+            "",
+            int(BEAT_S),
+            self.clock.now(),
         )
-        pulse = WorldPulse(me, self, [], keeper.status, lambda: uplink.figures, session)
+        pulse = WorldPulse(me, self.clock, [], keeper.status, lambda: uplink.figures, session)
         self._life = Life(keeper, uplink, loop, pulse)
         desk.on_cut = lambda: self.soon(lambda: self.hear(NewParcels()))
         self._tick_at = float("inf")
@@ -235,7 +175,7 @@ class Machine:
             self.disk.put(image)
             self._keeper = None
         if power:
-            self._booted = self.scene.agenda.now
+            self.clock.boot()
         self.scene.agenda.later(self.random.uniform(0.3, 5), self.start)
 
     def restart(self) -> None:
@@ -322,19 +262,19 @@ class Machine:
     def _cut(self, piece: Piece) -> None:
         keeper = self._keeper
         if keeper is not None:
-            batch = cut(piece, self._zstd, self.random.randbytes, self.now())
+            batch = cut(piece, self._zstd, self.random.randbytes, self.clock.now())
             self.later(self.random.uniform(0.001, 0.5), lambda: keeper.desk.tell(CutDone(batch)))
 
     def _epoch_opened(self, epoch: bytes) -> None:
-        self._epochs = {old: until or self.monotonic() + CLOSING_S for old, until in self._epochs.items()}
+        self._epochs = {old: until or self.clock.monotonic() + CLOSING_S for old, until in self._epochs.items()}
         self._epochs[epoch] = None
-        self._opened = self.monotonic()
+        self._opened = self.clock.monotonic()
 
     def _durable(self, change: Transaction) -> None:
         core = self._keeper.core if self._keeper else None
         if core is None:
             return
-        held = [epoch for epoch, until in self._epochs.items() if until is None or self.monotonic() < until]
+        held = [epoch for epoch, until in self._epochs.items() if until is None or self.clock.monotonic() < until]
         stream = core.identity.stream
         by = Accepted(self.scene.agenda.now, self.name, stream)
         self.scene.books.durable(self.shelf, stream, change, by, held)
@@ -360,17 +300,17 @@ class Machine:
         self._plan_tick(life)
 
     def _plan_tick(self, life: Life) -> None:
-        due = life.uplink.due(self.monotonic())
+        due = life.uplink.due(self.clock.monotonic())
         if due < self._tick_at:
             self._tick_at = due
-            self.later(max(0.0, due - self.monotonic()) + GRAIN_S, self._tick)
+            self.later(max(0.0, due - self.clock.monotonic()) + GRAIN_S, self._tick)
 
     def _tick(self) -> None:
         """Due, or planned for an earlier moment than it is due by now."""
         self._tick_at = float("inf")
         if (life := self._life) is None:
             return
-        if life.uplink.due(self.monotonic()) <= self.monotonic():
+        if life.uplink.due(self.clock.monotonic()) <= self.clock.monotonic():
             self.hear(Tick())
         else:
             self._plan_tick(life)
@@ -390,7 +330,7 @@ class Machine:
     @property
     def epoch_age(self) -> float:
         """Seconds since the newest epoch was opened, by the clock that does not step."""
-        return 0.0 if self._busy or not self._epochs else self.monotonic() - self._opened
+        return 0.0 if self._busy or not self._epochs else self.clock.monotonic() - self._opened
 
     @property
     def settled(self) -> bool:

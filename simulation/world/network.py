@@ -13,6 +13,7 @@ from typing import Protocol
 from cloud_sync.ingest.judge import Message
 from cloud_sync.uplink.messages import Carried, Downlink, Event, LinkDown, LinkUp
 from cloud_sync.wire.topics import Address, Up
+from simulation.world.clock import BoxClock
 from simulation.world.scene import ROOT, Scene
 
 ACK_WAIT_S = 5.0
@@ -22,9 +23,9 @@ Name = tuple[str, str]  # store, box
 class Ear(Protocol):
     """Who is at the near end of a line."""
 
-    def hear(self, event: Event) -> None: ...
+    clock: BoxClock
 
-    def wall_us(self) -> int: ...
+    def hear(self, event: Event) -> None: ...
 
 
 class Network:
@@ -115,7 +116,7 @@ class Line:
 
         def arrive(raw: bytes) -> None:
             if self.up and self.session == session:
-                self._ear.hear(Downlink(raw, self._ear.wall_us()))
+                self._ear.hear(Downlink(raw, self._ear.clock.wall_us()))
 
         self._network.carry(self.name[0], envelope, arrive)
 

@@ -60,7 +60,7 @@ class Source:
         return self._number
 
     def record(self, data: PosSale | Scan | DoorCount | WifiPresence) -> Record:
-        now = self.machine.now()
+        now = self.machine.clock.now()
         return Record(self.name, now.wall, data, int(now.mono * 1000), now.quality)
 
     def keep(self, records: Sequence[Record]) -> None:

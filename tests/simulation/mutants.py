@@ -27,7 +27,7 @@ from edge_agent.recorder.desk import Desk
 from hq.warehouse.memory import MemoryWarehouse
 from hq.warehouse.spans import gaps
 from records import Lane
-from simulation.world.machine import Machine
+from simulation.world.clock import BoxClock
 
 Patch = pytest.MonkeyPatch
 MUTANTS: dict[str, Callable[[Patch], None]] = {}
@@ -235,4 +235,4 @@ def batch_re_cut_after_sending(patch: Patch) -> None:
 
 @mutant
 def wall_clock_for_intervals(patch: Patch) -> None:
-    patch.setattr(Machine, "monotonic", lambda self: self.scene.agenda.now + self.skew + 1e9)
+    patch.setattr(BoxClock, "monotonic", lambda self: self._agenda.now + self.skew + 1e9)
