@@ -24,7 +24,7 @@ from edge_agent.recorder.core import CLOSING_S, Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
 from edge_agent.recorder.desk import Submission
 from edge_agent.recorder.messages import CutDone, Remember
-from edge_agent.recorder.opening import open_buffer
+from edge_agent.recorder.opening import Opened, open_buffer
 from simulation.world.agenda import Deed
 from simulation.world.books import Accepted, Shelf
 from simulation.world.clock import BoxClock
@@ -114,22 +114,7 @@ class Machine:
         buffer = WorldBuffer(opened.buffer, self.disk)
         keeper = self._keeper = Keeper(buffer, core, desk, self.clock, seal, LIMITS, self._rest, self._cut)
         keeper.start(opened.reason, opened.gaps)
-        pin = Pin(ROOT_KEY.public_key(), self.keys.fingerprint, opened.view.facts.get(LOWEST, 0))
-        uplink = Uplink(pin, SETTINGS, Random(self.random.random()))
-        loop = Loop(uplink, Inbox(), self.line, desk, WorldObedience(self, desk), self.clock)
-        session = max(opened.view.facts.get(SESSION, 0), self.clock.wall_us() // 1_000_000)
-        me = Self(
-            self.keys.store,
-            self.keys.box,
-            seal.boot,
-            self.keys.key,
-            self.disk.folder,
-            "",
-            int(BEAT_S),
-            self.clock.now(),
-        )
-        pulse = WorldPulse(me, self.clock, [], keeper.status, lambda: uplink.figures, session)
-        self._life = Life(keeper, uplink, loop, pulse)
+        self._life = self._linked(opened, keeper, desk, seal)
         desk.on_cut = lambda: self.soon(lambda: self.hear(NewParcels()))
         self._tick_at = float("inf")
         self.hear(Tick())
@@ -137,6 +122,17 @@ class Machine:
         self.soon(self._beat)
         for started in self.on_start:
             started()
+
+    def _linked(self, opened: Opened, keeper: Keeper, desk: WorldDesk, seal: WorldSeal) -> Life:
+        """The recorder's uplink and heartbeats."""
+        keys, clock, facts = self.keys, self.clock, opened.view.facts
+        pin = Pin(ROOT_KEY.public_key(), keys.fingerprint, facts.get(LOWEST, 0))
+        uplink = Uplink(pin, SETTINGS, Random(self.random.random()))
+        loop = Loop(uplink, Inbox(), self.line, desk, WorldObedience(self, desk), clock)
+        session = max(facts.get(SESSION, 0), clock.wall_us() // 1_000_000)
+        me = Self(keys.store, keys.box, seal.boot, keys.key, self.disk.folder, "", int(BEAT_S), clock.now())
+        pulse = WorldPulse(me, clock, [], keeper.status, lambda: uplink.figures, session)
+        return Life(keeper, uplink, loop, pulse)
 
     def guarded(self, deed: Deed) -> Deed:
         """The deed as this life's own: not done in another, and ended by what ends the process."""
