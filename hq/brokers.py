@@ -21,7 +21,7 @@ from nats.js.errors import Error as StreamError
 from cloud_sync.ingest.judge import Message
 from hq.pull import Puller
 from hq.shared_subscription import MqttSource
-from hq.stream import ensure_stream, take_again, worker_tls
+from hq.stream import ANSWER_S, ensure_stream, take_again, worker_tls
 
 AWAY = (nats.errors.Error, StreamError, OSError)  # what a source raises once its broker is away
 log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class NatsSource:
             await _message(token).nak(delay=delay_s)
 
     async def take_again(self) -> None:
-        await take_again(self._connection.jetstream(), self._root)
+        await take_again(self._connection, self._root)
         self._puller = Puller(self._connection)
 
     async def close(self) -> None:
@@ -91,7 +91,7 @@ async def connect(url: str, tls: Path, root: str) -> Source:
     connection = await nats.connect(
         url,
         tls=worker_tls(tls),
-        connect_timeout=5,
+        connect_timeout=ANSWER_S,
         allow_reconnect=False,  # and still it tries this often before its first connection
         max_reconnect_attempts=1,
         reconnect_time_wait=0.1,
@@ -99,7 +99,7 @@ async def connect(url: str, tls: Path, root: str) -> Source:
     )
     source = NatsSource(connection, root)
     try:
-        await ensure_stream(connection.jetstream(), root)
+        await ensure_stream(connection, root)
     except AWAY:
         await source.close()
         raise

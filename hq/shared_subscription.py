@@ -22,10 +22,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud_sync.ingest.judge import Message
+from hq.stream import ANSWER_S
 
 GROUP = "ingest"
 KEEPALIVE_S = 15
-OPEN_S = 15.0
 WAIT_S = 0.5
 MESSAGES = 2_000
 BYTES = 8_000_000
@@ -58,6 +58,7 @@ class MqttSource:
             manual_ack=True,
         )
         self._client.tls_set_context(tls)
+        self._client.connect_timeout = ANSWER_S
         self._client.max_queued_messages_set(0)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -72,10 +73,10 @@ class MqttSource:
         await asyncio.to_thread(source._client.connect, parts.hostname or "", parts.port or PORT, KEEPALIVE_S)
         source._client.loop_start()
         try:
-            await asyncio.wait_for(source._opened, OPEN_S)
+            await asyncio.wait_for(source._opened, ANSWER_S)
         except TimeoutError:
             await source.close()
-            raise ConnectionError(f"{url} did not grant the shared subscription within {OPEN_S:.0f} s") from None
+            raise ConnectionError(f"{url} did not grant the shared subscription within {ANSWER_S} s") from None
         except OSError:
             await source.close()
             raise

@@ -10,6 +10,7 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -28,10 +29,17 @@ KEPT_S = 72 * 3600
 MAX_BYTES = 32_000_000_000
 ACK_WAIT_S = 30.0
 MAX_ACK_PENDING = 10_000
+ANSWER_S = 60  # that a broker may take to let a worker in or to answer, on a machine whose disk is busy
 
 
-async def ensure_stream(js: JetStreamContext, topic_root: str) -> None:
+def jetstream(connection: Client) -> JetStreamContext:
+    """Of a connection, with time to answer."""
+    return connection.jetstream(timeout=ANSWER_S)
+
+
+async def ensure_stream(connection: Client, topic_root: str) -> None:
     """Makes the stream and its consumer, or brings those that exist to these settings. Repeatable."""
+    js = jetstream(connection)
     stream = StreamConfig(
         name=STREAM,
         subjects=[f"{topic_root}.*.*.up.>"],
@@ -57,11 +65,11 @@ async def ensure_stream(js: JetStreamContext, topic_root: str) -> None:
     )
 
 
-async def take_again(js: JetStreamContext, topic_root: str) -> None:
+async def take_again(connection: Client, topic_root: str) -> None:
     """Everything that the stream still holds is delivered once more: a restored ledger may lack it."""
     with suppress(NotFoundError):
-        await js.delete_consumer(STREAM, CONSUMER)
-    await ensure_stream(js, topic_root)
+        await jetstream(connection).delete_consumer(STREAM, CONSUMER)
+    await ensure_stream(connection, topic_root)
 
 
 def worker_tls(tls: Path) -> ssl.SSLContext:

@@ -23,14 +23,13 @@ from types import FrameType
 from typing import Protocol
 
 import msgspec
-import nats
 
+from hq import brokers
 from hq.data import Data, Failure, host_port, private_directory, write_private
 from hq.embedded import process
 from hq.exits import Exit
 from hq.headquarters import Wishes, broker, database, init, migrate, offline_advice
 from hq.notify import notify
-from hq.stream import ensure_stream, worker_tls
 
 TICK_S = 0.25
 FIRST_PAUSE_S = 0.5
@@ -179,9 +178,12 @@ def _watch(data: Data, watched: list[Watched]) -> None:
 
 
 async def _make_stream(data: Data) -> None:
-    connection = await nats.connect(broker(data).url, tls=worker_tls(data.tls))
-    await ensure_stream(connection.jetstream(), data.settings().topic_root)
-    await connection.close()
+    server = broker(data)
+    try:
+        source = await brokers.connect(server.url, data.tls, data.settings().topic_root)
+    except brokers.AWAY as fault:
+        raise Failure(f"the broker made no stream ({type(fault).__name__}); see {server.log}") from fault
+    await source.close()
 
 
 def _write_run(data: Data, watched: list[Watched]) -> Running:

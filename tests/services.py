@@ -22,12 +22,10 @@ from hq import certificates
 from hq.data import free_ports, private_directory
 from hq.embedded.nats import Broker, Listeners
 from hq.embedded.postgres import Postgres
-from hq.stream import STREAM, ensure_stream, worker_tls
+from hq.stream import ANSWER_S, STREAM, ensure_stream, jetstream, worker_tls
 
 TOPIC_ROOT = "se"
 NO_REPLAY = Path("no-such-file")  # for a worker of a headquarters that was not restored
-
-BUSY_S = 60  # that a broker may take to answer while other tests have the disk
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class BrokerForTests:
 
     async def connect(self) -> nats.NATS:
         """A connection as HQ's worker."""
-        return await nats.connect(self.url, tls=worker_tls(self.tls), connect_timeout=BUSY_S)
+        return await nats.connect(self.url, tls=worker_tls(self.tls), connect_timeout=ANSWER_S)
 
 
 def new_broker(folder: Path) -> BrokerForTests:
@@ -104,10 +102,9 @@ def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerF
 
 async def _empty_stream(broker: BrokerForTests) -> None:
     connection = await broker.connect()
-    stream = connection.jetstream(timeout=BUSY_S)
-    await ensure_stream(stream, TOPIC_ROOT)
-    await stream.delete_stream(STREAM)
-    await ensure_stream(stream, TOPIC_ROOT)
+    await ensure_stream(connection, TOPIC_ROOT)
+    await jetstream(connection).delete_stream(STREAM)
+    await ensure_stream(connection, TOPIC_ROOT)
     await connection.close()
 
 

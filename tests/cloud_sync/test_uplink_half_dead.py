@@ -14,6 +14,7 @@ from nats.errors import TimeoutError as NothingCame
 from nats.js.api import DiscardPolicy, StreamConfig
 
 from cloud_sync.wire.topics import Up
+from hq.stream import jetstream
 from tests.cloud_sync.test_uplink_mqtt import headquarters, here
 from tests.cloud_sync.uplink_parts import MemoryOutbox, batch, parcel, receipt
 from tests.cloud_sync.uplink_run import BOX, running, until
@@ -57,7 +58,7 @@ class SmallStream:
 
     async def _run(self) -> None:
         connection = await self._broker.connect()
-        stream = connection.jetstream()
+        stream = jetstream(connection)
         for name in [each.config.name for each in await stream.streams_info()]:
             if name == "UP":
                 await stream.delete_stream(name)

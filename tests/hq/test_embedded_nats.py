@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from hq import certificates
-from hq.stream import CONSUMER, STREAM, ensure_stream
+from hq.stream import CONSUMER, STREAM, ensure_stream, jetstream
 from tests.hq.mqtt_box import DEADLINE_S, Box
 from tests.services import TOPIC_ROOT, BrokerForTests, Files, new_broker
 
@@ -32,9 +32,9 @@ def box_of(broker: BrokerForTests, store: str, box: str) -> Box:
 async def stored_subjects(broker: BrokerForTests) -> list[str]:
     connection = await broker.connect()
     subjects = []
-    info = await connection.jetstream().stream_info(STREAM)
+    info = await jetstream(connection).stream_info(STREAM)
     for number in range(info.state.first_seq, info.state.last_seq + 1):
-        message = await connection.jetstream().get_msg(STREAM, number)
+        message = await jetstream(connection).get_msg(STREAM, number)
         subjects.append(message.subject or "")
     await connection.close()
     return subjects
@@ -182,8 +182,8 @@ def test_the_consumer_gives_everything_once_to_whoever_asks(broker: BrokerForTes
 
     async def work() -> list[bytes]:
         connection = await broker.connect()
-        js = connection.jetstream()
-        await ensure_stream(js, TOPIC_ROOT)
+        js = jetstream(connection)
+        await ensure_stream(connection, TOPIC_ROOT)
         for number in range(10):
             await js.publish("se.s1.box-1.up.batch", str(number).encode())
         received = []
@@ -202,5 +202,5 @@ def test_the_consumer_gives_everything_once_to_whoever_asks(broker: BrokerForTes
 
 async def make_stream(broker: BrokerForTests) -> None:
     connection = await broker.connect()
-    await ensure_stream(connection.jetstream(), TOPIC_ROOT)
+    await ensure_stream(connection, TOPIC_ROOT)
     await connection.close()

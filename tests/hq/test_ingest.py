@@ -21,7 +21,7 @@ from hq import keys
 from hq.data import Data, Settings, free_ports, private_directory
 from hq.embedded.postgres import Postgres
 from hq.ingest import Worker
-from hq.stream import CONSUMER, STREAM
+from hq.stream import CONSUMER, STREAM, jetstream
 from hq.warehouse import migrate
 from records import Record
 from tests.cloud_sync.ingest.box import Box, batches_of, sales
@@ -54,7 +54,7 @@ class Store:
 
     async def send(self, what: Up, payload: bytes) -> None:
         message = self.box.send(what, payload)
-        await self.connection.jetstream().publish(message.topic.replace("/", "."), message.payload)
+        await jetstream(self.connection).publish(message.topic.replace("/", "."), message.payload)
 
 
 async def until(true: object, deadline_s: float = DEADLINE_S) -> None:
@@ -102,7 +102,7 @@ def test_records_sent_are_stored_and_receipted(broker: BrokerForTests, database:
             await store.send(Up.HEARTBEAT, box.heartbeat(1, 1))
             await until(lambda: len(store.receipted) == 11)
             await until(lambda: house.heard(box) == (1, 1, True))
-        assert (await connection.jetstream().consumer_info(STREAM, CONSUMER)).num_ack_pending == 0
+        assert (await jetstream(connection).consumer_info(STREAM, CONSUMER)).num_ack_pending == 0
         await connection.close()
 
     asyncio.run(run())
@@ -122,7 +122,7 @@ def test_a_database_that_is_away_delays_and_loses_nothing(
         async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)) as _:
             await store.send(Up.EPOCH, box.header.raw)
             await store.send(Up.BATCH, box.batch(sales(1, 40)))
-            stream = connection.jetstream()
+            stream = jetstream(connection)
 
             async def delivered() -> int:
                 return (await stream.consumer_info(STREAM, CONSUMER)).delivered.consumer_seq
