@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from devices.dlt645.frames import ANY, Frame, FrameParser, Noise, question
+from devices.dlt645.frames import ANY, Frame, FrameParser, question
 from devices.dlt645.options import Options
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+from devices.framing import Noise
 from devices.serial_port import SerialPort
 from records.types import Energy
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-MAX_NOISE = 4096  # bytes of a stretch of noise that are kept together
+from devices.framing import Framing, Noise
+
 ANY = "AAAAAAAAAAAA"
 READ = {"2007": 0x11, "1997": 0x01}
 ENERGY = {"2007": (0x00010000, 4), "1997": (0x9010, 2)}  # total active energy taken in, and its identifier's bytes
@@ -33,13 +34,6 @@ class Frame(NamedTuple):
     raw: bytes
 
 
-class Noise(NamedTuple):
-    """A stretch of bytes that belongs to no good frame."""
-
-    reason: str
-    raw: bytes
-
-
 def frame(address: str, control: int, data: bytes) -> bytes:
     """The frame that says so."""
     body = bytes((_START, *bytes.fromhex(address)[::-1], _START, control, len(data)))
@@ -53,43 +47,11 @@ def question(address: str, standard: str) -> bytes:
     return 4 * _WAKE + frame(address, READ[standard], identifier.to_bytes(size, "little"))
 
 
-class FrameParser:
+class FrameParser(Framing[Frame]):
     """Bytes in, frames and noise out. Opens no port, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._noise = bytearray()
-
-    def feed(self, data: bytes) -> list[Frame | Noise]:
-        self._buffer += data
-        found: list[Frame | Noise] = []
-        place = 0
-        while place < len(self._buffer) and (size := _size(self._buffer, place)) is not None:
-            if size:
-                found += self._told_noise()
-                found.append(_frame(bytes(self._buffer[place : place + size])))
-                place += size
-                continue
-            self._noise.append(self._buffer[place])
-            place += 1
-            if len(self._noise) == MAX_NOISE:
-                found += self._told_noise()
-        del self._buffer[:place]
-        return found
-
-    def end(self) -> list[Frame | Noise]:
-        """What is left when nothing more comes: noise, half a frame, and the frames that it seemed to hold back."""
-        found: list[Frame | Noise] = []
-        while self._buffer:
-            self._noise.append(self._buffer.pop(0))
-            rest, self._buffer = bytes(self._buffer), bytearray()
-            found += self.feed(rest)
-        return found + self._told_noise()
-
-    def _told_noise(self) -> list[Frame | Noise]:
-        noise = bytes(self._noise).strip(_WAKE)
-        self._noise.clear()
-        return [Noise(_reason(noise), noise)] if noise else []
+        super().__init__(_size, _frame, _noise)
 
 
 def _size(buffer: bytearray, place: int) -> int | None:
@@ -119,6 +81,11 @@ def _sum(whole: bytes | bytearray) -> int:
 def _frame(raw: bytes) -> Frame:
     data = bytes((byte - _SHIFT) & 0xFF for byte in raw[_HEAD:-2])
     return Frame(raw[6:0:-1].hex().upper(), raw[8], data, raw)
+
+
+def _noise(stretch: bytes) -> Noise | None:
+    noise = stretch.strip(_WAKE)
+    return Noise(_reason(noise), noise) if noise else None
 
 
 def _reason(noise: bytes) -> str:

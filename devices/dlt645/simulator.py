@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from random import Random
 
-from devices.dlt645.frames import ANY, ENERGY, READ, FrameParser, Noise, frame, question
+from devices.dlt645.frames import ANY, ENERGY, READ, FrameParser, frame, question
+from devices.framing import Noise
 from devices.simulator import Message
 
 ADDRESS = "202611210001"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from devices.body_temperature import Checks
 from devices.driver import Context, Driver, Item, Reading, Rejected
-from devices.ir_thermometer.frames import Frame, FrameParser, Noise
+from devices.framing import Noise
+from devices.ir_thermometer.frames import Frame, FrameParser
 from devices.ir_thermometer.options import Options
 from devices.serial_port import SerialPort
 from records.types import TempCheck
@@ -32,19 +33,16 @@ class IrDecoder:
         self._checks = Checks(options, context.state)
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:
-        items: list[Item] = []
-        for found in self._parser.feed(data):
-            if isinstance(found, Noise):
-                items.append(Rejected(found.reason, found.raw, at))
-            elif self._options.gap_s:
-                items += self._gathered(found, at)
-            else:
-                items.append(self._check(found, at))
-        return items
+        return [item for found in self._parser.feed(data) for item in self._of(found, at)]
 
     def end(self, at: datetime) -> Sequence[Item]:
-        left: list[Item] = [Rejected(found.reason, found.raw, at) for found in self._parser.end()]
+        left = [item for found in self._parser.end() for item in self._of(found, at)]
         return self._person_left() + left
+
+    def _of(self, found: Frame | Noise, at: datetime) -> list[Item]:
+        if isinstance(found, Noise):
+            return [Rejected(found.reason, found.raw, at)]
+        return self._gathered(found, at) if self._options.gap_s else [self._check(found, at)]
 
     def _gathered(self, frame: Frame, at: datetime) -> list[Item]:
         """Continuous measuring: the person before, once this frame shows that somebody else or nobody is there."""

@@ -12,10 +12,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from devices.framing import Framing, Noise
+
 _HEAD = b"\x66\x66"
 _SIZE = 9
 _MODES = (1, 2)
-MAX_NOISE = 4096  # bytes of a stretch of noise that are kept together
 
 
 class Frame(NamedTuple):
@@ -27,57 +28,22 @@ class Frame(NamedTuple):
     raw: bytes
 
 
-class Noise(NamedTuple):
-    """A stretch of bytes that belongs to no good frame."""
-
-    reason: str
-    raw: bytes
-
-
-class FrameParser:
+class FrameParser(Framing[Frame]):
     """Bytes in, frames and noise out. Opens no port, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._noise = bytearray()
-
-    def feed(self, data: bytes) -> list[Frame | Noise]:
-        self._buffer += data
-        found: list[Frame | Noise] = []
-        place = 0
-        while (fits := _fits(self._buffer, place)) is not None:
-            if fits:
-                found += self._told_noise()
-                found.append(_frame(bytes(self._buffer[place : place + _SIZE])))
-                place += _SIZE
-                continue
-            self._noise.append(self._buffer[place])
-            place += 1
-            if len(self._noise) == MAX_NOISE:
-                found += self._told_noise()
-        del self._buffer[:place]
-        return found
-
-    def end(self) -> list[Noise]:
-        """What is left: noise, half a frame."""
-        self._noise += self._buffer
-        self._buffer.clear()
-        return self._told_noise()
-
-    def _told_noise(self) -> list[Noise]:
-        noise = bytes(self._noise)
-        self._noise.clear()
-        return [Noise(_reason(noise), noise)] if noise else []
+        super().__init__(_size, _frame, _noise)
 
 
-def _fits(buffer: bytearray, place: int) -> bool | None:
-    """Whether a good frame begins at `place`; None while there are too few bytes to tell."""
+def _size(buffer: bytearray, place: int) -> int | None:
     begun = buffer[place : place + _SIZE]
     if not _HEAD.startswith(begun[:2]) or (len(begun) > 2 and begun[2] not in _MODES):
-        return False
+        return 0
     if len(begun) > 3 and begun[3] != 4:
-        return False
-    return _sum(begun) == begun[8] if len(begun) == _SIZE else None
+        return 0
+    if len(begun) < _SIZE:
+        return None
+    return _SIZE if _sum(begun) == begun[8] else 0
 
 
 def _sum(frame: bytes | bytearray) -> int:
@@ -89,9 +55,9 @@ def _frame(raw: bytes) -> Frame:
     return Frame(celsius / 100, second / 100, raw[2] == 1, raw)
 
 
-def _reason(noise: bytes) -> str:
-    if not noise.startswith(_HEAD):
-        return "no frame of the thermometer; check baudrate and cable"
-    if len(noise) < _SIZE:
-        return "half a frame"
-    return f"wrong checksum: {noise[8]:02X}, not {_sum(noise):02X}"
+def _noise(stretch: bytes) -> Noise:
+    if not stretch.startswith(_HEAD):
+        return Noise("no frame of the thermometer; check baudrate and cable", stretch)
+    if len(stretch) < _SIZE:
+        return Noise("half a frame", stretch)
+    return Noise(f"wrong checksum: {stretch[8]:02X}, not {_sum(stretch):02X}", stretch)

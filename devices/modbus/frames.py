@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-MAX_NOISE = 4096  # bytes of a stretch of noise that are kept together
+from devices.framing import Framing, Noise
+
 _READS = (1, 2, 3, 4)
 _REGISTERS = (3, 4)
 _WRITES = (5, 6)
@@ -61,13 +62,6 @@ class Other(NamedTuple):
     raw: bytes
 
 
-class Noise(NamedTuple):
-    """A stretch of bytes that belongs to no good frame."""
-
-    reason: str
-    raw: bytes
-
-
 Frame = Question | Answer | Refusal | Other
 
 
@@ -85,46 +79,14 @@ def question(slave: int, function: int, first: int, count: int) -> bytes:
     return body + crc(body)
 
 
-class RtuParser:
+class RtuParser(Framing[Frame]):
     """Bytes in, frames and noise out. Opens no port, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._noise = bytearray()
-
-    def feed(self, data: bytes) -> list[Frame | Noise]:
-        self._buffer += data
-        found: list[Frame | Noise] = []
-        place = 0
-        while place < len(self._buffer) and (size := _size(self._buffer, place)) is not None:
-            if size:
-                found += self._told_noise()
-                found.append(frame_of(bytes(self._buffer[place : place + size])))
-                place += size
-                continue
-            self._noise.append(self._buffer[place])
-            place += 1
-            if len(self._noise) == MAX_NOISE:
-                found += self._told_noise()
-        del self._buffer[:place]
-        return found
-
-    def end(self) -> list[Frame | Noise]:
-        """What is left when nothing more comes: noise, half a frame, and the frames that it seemed to hold back."""
-        found: list[Frame | Noise] = []
-        while self._buffer:
-            self._noise.append(self._buffer.pop(0))
-            rest, self._buffer = bytes(self._buffer), bytearray()
-            found += self.feed(rest)
-        return found + self._told_noise()
-
-    def _told_noise(self) -> list[Frame | Noise]:
-        noise = bytes(self._noise)
-        self._noise.clear()
-        return [Noise(_reason(noise), noise)] if noise else []
+        super().__init__(_size, _frame, _noise)
 
 
-def frame_of(raw: bytes) -> Frame:
+def _frame(raw: bytes) -> Frame:
     """What a frame with a right CRC says."""
     slave, function = raw[:2]
     if function & _ERROR:
@@ -169,10 +131,10 @@ def _sizes(buffer: bytearray, place: int) -> Sequence[int | None]:
     return [8]
 
 
-def _reason(noise: bytes) -> str:
-    if len(noise) > 4 and noise[0] <= _LAST_SLAVE and _may_be_frame(noise[1]):
-        return "wrong CRC or half a frame"
-    return "no Modbus frame; check baudrate, parity and cable"
+def _noise(stretch: bytes) -> Noise:
+    if len(stretch) > 4 and stretch[0] <= _LAST_SLAVE and _may_be_frame(stretch[1]):
+        return Noise("wrong CRC or half a frame", stretch)
+    return Noise("no Modbus frame; check baudrate, parity and cable", stretch)
 
 
 def _crc_of(byte: int) -> int:

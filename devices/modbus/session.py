@@ -11,7 +11,8 @@ import msgspec
 
 from devices.counter import Seen, first_sight, rise, told
 from devices.driver import Context, Item, Reading, Rejected
-from devices.modbus.frames import Answer, Frame, Noise, Question, Refusal, RtuParser
+from devices.framing import Noise
+from devices.modbus.frames import Answer, Frame, Question, Refusal, RtuParser
 from devices.modbus.options import Options, SlaveOptions
 from devices.modbus.register_map import Block, RegisterMap, Value
 from devices.temperature import Measured, Probes

@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from devices.driver import Context, Decoder, Driver, Item, Reading, Rejected, Taken
+from devices.framing import Noise
 from devices.gathered import Gathered
-from devices.nut_ups.frames import Found, LineParser, Noise, Refusal, Variables
+from devices.nut_ups.frames import Found, LineParser, Refusal, Variables
 from devices.nut_ups.options import Options
 from devices.tcp_client import TcpClient
 from records.types import DeviceHealth, Power

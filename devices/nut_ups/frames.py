@@ -14,6 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from devices.framing import Noise
+from devices.lines import Lines
+
 _LONGEST = 1024  # bytes of a line
 MOST = 1000  # variables of a UPS, UPSes of a server
 _LISTED = re.compile(r'(?:VAR|UPS) ([\w.-]{1,80}) (?:([\w.-]{1,80}) )?"((?:[^"\\]|\\.)*)"')
@@ -35,11 +38,6 @@ class Refusal(NamedTuple):
     raw: bytes
 
 
-class Noise(NamedTuple):
-    reason: str
-    raw: bytes
-
-
 Found = Variables | Refusal | Noise
 
 
@@ -47,28 +45,15 @@ class LineParser:
     """Bytes in; variables, refusals and noise out. Opens nothing, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._skips = False  # within a line that is too long
+        self._lines = Lines(_LONGEST)
         self._begin()
 
     def feed(self, data: bytes) -> list[Found]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        found: list[Found] = []
-        for line in lines:
-            if self._skips or len(line) > _LONGEST:
-                found += [] if self._skips else [Noise("a line that is too long", line[:_LONGEST])]
-                self._skips = False
-                continue
-            found += self._line(line)
-        if self._skips or len(self._rest) > _LONGEST:
-            found += [] if self._skips else [Noise("a line that is too long", self._rest[:_LONGEST])]
-            self._skips, self._rest = True, b""
-        return found
+        return [found for line in self._lines.feed(data) for found in self._line(line)]
 
     def end(self) -> list[Found]:
         """A dump ends with its file; a list that has begun and not ended is half."""
-        found = [] if self._skips else self._line(self._rest)
-        self._rest, self._skips = b"", False
+        found = self._line(self._lines.end())
         half, of, raw = self._listing, self._of, bytes(self._raw)
         self._begin()
         if half:
@@ -81,6 +66,8 @@ class LineParser:
         self._raw = bytearray()
 
     def _line(self, line: bytes) -> list[Found]:
+        if len(line) > _LONGEST:
+            return [Noise("a line that is too long", line[:_LONGEST])]
         text = line.decode("utf-8", "replace").strip()
         if text.startswith("BEGIN LIST "):
             found = self._cut_off()

@@ -8,8 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from devices.driver import Context, Decoder, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+from devices.framing import Noise
 from devices.gathered import Gathered
-from devices.scale.frames import Noise, ScaleParser, Weighing
+from devices.scale.frames import ScaleParser, Weighing
 from devices.scale.options import Options
 from devices.serial_port import SerialPort
 from records.types import Weight

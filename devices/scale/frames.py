@@ -11,10 +11,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+from devices.framing import MAX_NOISE, Noise
 from devices.scale.binary import LONGEST, Frame, Wrong, frame_at
 from devices.scale.lines import Said, State, read
 
-MAX_NOISE = 4096  # bytes of a stretch of noise that are kept together
 _PIECE = 4096
 _LONGEST_LINE = 80
 _LONGEST_LABEL = 24  # lines
@@ -31,13 +31,6 @@ class Weighing(NamedTuple):
 
     kg: Decimal | None
     state: State
-    raw: bytes
-
-
-class Noise(NamedTuple):
-    """A stretch of bytes that belongs to no good frame."""
-
-    reason: str
     raw: bytes
 
 

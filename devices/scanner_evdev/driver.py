@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from devices.driver import Context, Decoder, DeviceOffline, Driver, Item, Rejected, Taken
-from devices.scanner_evdev.frames import EV_KEY, EV_SYN, SIZE, SYN_DROPPED, EventParser, InputEvent, Noise
+from devices.framing import Noise
+from devices.scanner_evdev.frames import EV_KEY, EV_SYN, SIZE, SYN_DROPPED, EventParser, InputEvent
 from devices.scanner_evdev.keys import CONTROLS, ENTER, KEYPAD_ENTER, SHIFTS, TAB, typed
 from devices.scanner_evdev.options import Options
 from devices.scanner_serial.driver import ScanDecoder
@@ -47,19 +48,21 @@ class KeyDecoder:
         self._last = 0  # microseconds of the last key
 
     def feed(self, data: bytes, at: datetime) -> Sequence[Item]:
-        items: list[Item] = []
-        for found in self._events.feed(data):
-            items += self._noted(found, at) if isinstance(found, Noise) else self._pressed(found, at)
-        return items
+        return [item for found in self._events.feed(data) for item in self._of(found, at)]
 
     def end(self, at: datetime) -> Sequence[Item]:
-        noise = [item for found in self._events.end() for item in self._noted(found, at)]
+        left = [item for found in self._events.end() for item in self._of(found, at)]
         self._held.clear()
-        return [*noise, *self._scans.end(at)]
+        return [*left, *self._scans.end(at)]
 
     def rest(self, at: datetime) -> Sequence[Item]:
         """What a silence leaves; keys that are held stay so."""
         return self._scans.end(at)
+
+    def _of(self, found: InputEvent | Noise, at: datetime) -> Sequence[Item]:
+        if isinstance(found, Noise):
+            return [Rejected(found.reason, b"", at)]  # bytes of events may spell a code, so none are kept
+        return self._pressed(found, at)
 
     def _pressed(self, event: InputEvent, at: datetime) -> Sequence[Item]:
         if event.type == EV_SYN and event.code == SYN_DROPPED:
@@ -88,10 +91,6 @@ class KeyDecoder:
         if code == TAB:
             return self._tab
         return typed(code, shift=bool(self._held & SHIFTS), control=bool(self._held & CONTROLS)).encode()
-
-    def _noted(self, noise: Noise, at: datetime) -> Sequence[Item]:
-        """Bytes of events may spell a code, so none are kept."""
-        return [Rejected(f"{len(noise.raw)} bytes that are no input events", b"", at)]
 
 
 class InputDevice:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from devices.framing import Framing, Noise
+
 EV_SYN, EV_KEY, SYN_DROPPED = 0, 1, 3
 SIZE = 24
 _EVENT = struct.Struct("<qqHHi")
 _MOST_TYPE, _MOST_CODE = 0x1F, 0x2FF
-_MOST_NOISE = 4096
 
 
 class InputEvent(NamedTuple):
@@ -24,47 +25,28 @@ class InputEvent(NamedTuple):
     value: int
 
 
-class Noise(NamedTuple):
-    """Bytes that are no events."""
-
-    raw: bytes
-
-
-class EventParser:
-    """Bytes in, events out. Opens nothing, reads no clock, raises nothing."""
+class EventParser(Framing[InputEvent]):
+    """Bytes in, events and noise out. Opens nothing, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._noise = bytearray()
+        super().__init__(_size, _event, _noise)
 
-    def feed(self, data: bytes) -> list[InputEvent | Noise]:
-        self._buffer += data
-        found: list[InputEvent | Noise] = []
-        place = 0
-        while place + SIZE <= len(self._buffer):
-            seconds, micros, kind, code, value = _EVENT.unpack_from(self._buffer, place)
-            if 0 <= seconds < 1 << 40 and 0 <= micros < 1_000_000 and kind <= _MOST_TYPE and code <= _MOST_CODE:
-                found += self._told_noise()
-                found.append(InputEvent(seconds * 1_000_000 + micros, kind, code, value))
-                place += SIZE
-                continue
-            self._noise.append(self._buffer[place])  # a false start: look for the next one
-            place += 1
-            if len(self._noise) == _MOST_NOISE:
-                found += self._told_noise()
-        del self._buffer[:place]
-        return found
 
-    def end(self) -> list[Noise]:
-        """What is left is no whole event."""
-        self._noise += self._buffer
-        self._buffer.clear()
-        return self._told_noise()
+def _size(buffer: bytearray, place: int) -> int | None:
+    if len(buffer) - place < SIZE:
+        return None
+    seconds, micros, kind, code, _ = _EVENT.unpack_from(buffer, place)
+    good = 0 <= seconds < 1 << 40 and 0 <= micros < 1_000_000 and kind <= _MOST_TYPE and code <= _MOST_CODE
+    return SIZE if good else 0
 
-    def _told_noise(self) -> list[Noise]:
-        noise = bytes(self._noise)
-        self._noise.clear()
-        return [Noise(noise)] if noise else []
+
+def _event(raw: bytes) -> InputEvent:
+    seconds, micros, kind, code, value = _EVENT.unpack(raw)
+    return InputEvent(seconds * 1_000_000 + micros, kind, code, value)
+
+
+def _noise(stretch: bytes) -> Noise:
+    return Noise(f"{len(stretch)} bytes that are no input events", stretch)
 
 
 def key_event(at: int, code: int, value: int) -> bytes:

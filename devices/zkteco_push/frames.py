@@ -14,6 +14,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from devices.lines import Lines
 from devices.punch_log import Logged
 
 MAX_LINE = 4096  # bytes; a line of a template may be longer, and is not wanted
@@ -46,43 +47,30 @@ class LineParser:
     """Bytes in, punches out. Opens nothing, reads no clock, raises nothing."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._skips = False  # within a line that is too long
+        self._lines = Lines(MAX_LINE)
 
     def feed(self, data: bytes) -> list[Found]:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        found: list[Found] = []
-        for line in lines:
-            found += self._line(line)
-            self._skips = False
-        if len(self._rest) > MAX_LINE:
-            found += self._line(self._rest)
-            self._skips, self._rest = True, b""
-        return found
+        return [found for line in self._lines.feed(data) for found in _line(line)]
 
     def end(self) -> list[Found]:
         """The last line of a body has no end."""
-        rest, self._rest = self._rest, b""
-        found = self._line(rest)
-        self._skips = False
-        return found
+        return _line(self._lines.end())
 
-    def _line(self, line: bytes) -> list[Found]:
-        if self._skips:
-            return []
-        if len(line) > MAX_LINE:
-            return [Unreadable("a line that is too long")]
-        line = line.strip(b"\r\0 ")
-        if not line:
-            return []
-        if punch := _PUNCH.fullmatch(line):
-            return [_punch(punch)]
-        if request := _REQUEST.fullmatch(line):
-            serial = _SERIAL.search(request[3])
-            return [Terminal(serial[1].decode())] if serial else []
-        if _OTHER.fullmatch(line) or _HEADER.fullmatch(line):
-            return []
-        return [Unreadable("a line that is no punch")]
+
+def _line(line: bytes) -> list[Found]:
+    if len(line) > MAX_LINE:
+        return [Unreadable("a line that is too long")]
+    line = line.strip(b"\r\0 ")
+    if not line:
+        return []
+    if punch := _PUNCH.fullmatch(line):
+        return [_punch(punch)]
+    if request := _REQUEST.fullmatch(line):
+        serial = _SERIAL.search(request[3])
+        return [Terminal(serial[1].decode())] if serial else []
+    if _OTHER.fullmatch(line) or _HEADER.fullmatch(line):
+        return []
+    return [Unreadable("a line that is no punch")]
 
 
 def _punch(found: re.Match[bytes]) -> Logged | Unreadable:

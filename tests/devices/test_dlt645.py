@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from devices.dlt645.frames import MAX_NOISE, frame, question
+from devices.dlt645.frames import frame, question
 from devices.dlt645.simulator import ADDRESS, Meter, messages
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.framing import MAX_NOISE
 from devices.registry import driver
 from records.types import Energy
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from devices.driver import Context, Item, Reading, Rejected
-from devices.ir_thermometer.frames import MAX_NOISE
+from devices.framing import MAX_NOISE
 from devices.ir_thermometer.simulator import frame, messages
 from records.types import TempCheck
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed

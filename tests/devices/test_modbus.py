@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
-from devices.modbus.frames import MAX_NOISE, crc, question
+from devices.framing import MAX_NOISE
+from devices.modbus.frames import crc, question
 from devices.modbus.register_map import MAPS, RegisterMap, shipped
 from devices.modbus.simulator import Slave, cold_room, frame, messages
 from devices.registry import driver

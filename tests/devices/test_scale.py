@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.framing import MAX_NOISE
 from devices.registry import driver
-from devices.scale.frames import MAX_NOISE
 from devices.scale.lines import read as read_line
 from devices.scale.simulator import Toledo8217, asked, cas, line, messages, toledo, yaohua
 from devices.simulator import PtyWay
