@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from devices.driver import Context, Decoder, Item, Reading
-from devices.options import DropOptions, PollOptions, SerialOptions, VideoOptions
+from devices.options import DropOptions, Options, PollOptions, SerialOptions, VideoOptions
 from devices.registry import driver
 from devices.tcp_options import TcpOptions
 from records import Record, to_json
@@ -29,16 +30,22 @@ def drop_cases(folder: str) -> list[Path]:
 
 def decoder_of(name: str, context: Context, **settings: Any) -> Decoder:
     package = driver(name)
-    place = {
+    place: dict[type[Options], dict[str, str]] = {
         DropOptions: {"path": "/drop"},
         SerialOptions: {"port": "/dev/ttyS9"},
         PollOptions: {"url": "http://case"},
         VideoOptions: {"source": "case"},
+        TcpOptions: {"host": "case"},
     }
-    place |= {TcpOptions: {"host": "case"}}
     way = next((told for kind, told in place.items() if issubclass(package.options, kind)), {})
     told = {"id": "case", "driver": name, **way, **settings}
     return package.decoder(package.options.model_validate(told), context)
+
+
+def pieces_of(whole: bytes, cuts: Iterable[int]) -> list[bytes]:
+    """The bytes, cut at these places; those beyond the end cut nothing off."""
+    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    return [whole[start:end] for start, end in pairwise(places)]
 
 
 def fed(decoder: Decoder, pieces: Iterable[bytes], at: datetime) -> list[Item]:

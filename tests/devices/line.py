@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 from serial import serial_for_url
@@ -16,7 +16,9 @@ from devices.driver import DeviceOffline, Driver, Item
 from devices.simulator import PtyWay
 
 PATIENCE_S = 60.0
+_PIECE = 7  # bytes of a reply that come at once, as adapters bring them
 Reply = Callable[[bytes], bytes]
+Talk = Callable[[socket.socket, threading.Event], None]
 
 
 @contextmanager
@@ -26,8 +28,10 @@ def playing(reply: Reply) -> Iterator[PtyWay]:
 
     def answer() -> None:
         while not stop.wait(0.002):
-            if way.listening and (heard := way.read(0.05)):
-                way.write(reply(heard))
+            said = reply(heard) if way.listening and (heard := way.read(0.05)) else b""
+            for place in range(0, len(said), _PIECE):
+                way.write(said[place : place + _PIECE])
+                stop.wait(0.003)
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -40,8 +44,8 @@ def playing(reply: Reply) -> Iterator[PtyWay]:
 
 
 @contextmanager
-def serving(peer: Callable[[], Reply]) -> Iterator[int]:
-    """A TCP server, one connection after the other; each gets a `peer` of its own, and hangs up on an empty reply."""
+def listening(talk: Talk) -> Iterator[int]:
+    """A TCP server's port, where each connection, one after the other, is treated as `talk` does until the event."""
     server = socket.create_server(("127.0.0.1", 0))
     server.settimeout(0.05)
     stop = threading.Event()
@@ -52,8 +56,8 @@ def serving(peer: Callable[[], Reply]) -> Iterator[int]:
                 connection, _ = server.accept()
             except TimeoutError:
                 continue
-            with connection:
-                _talk(connection, peer(), stop)
+            with connection, suppress(OSError):  # whoever asked may hang up
+                talk(connection, stop)
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -66,29 +70,32 @@ def serving(peer: Callable[[], Reply]) -> Iterator[int]:
 
 
 @contextmanager
+def serving(peer: Callable[[], Reply]) -> Iterator[int]:
+    """A TCP server, each of whose connections gets a `peer` of its own, and is hung up on at an empty reply."""
+
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        reply = peer()
+        for heard in _heard(connection, stop):
+            if not (told := reply(heard)):
+                return
+            connection.sendall(told)
+
+    with listening(talk) as port:
+        yield port
+
+
+@contextmanager
 def telnetting(reply: Reply) -> Iterator[str]:
     """The URL of a terminal server (RFC 2217) with a device behind it."""
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.05)
-    stop = threading.Event()
 
-    def serve() -> None:
-        while not stop.is_set():
-            try:
-                connection, _ = server.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                _behind_telnet(connection, reply, stop)
+    def talk(connection: socket.socket, stop: threading.Event) -> None:
+        manager: Any = PortManager(cast(Any, serial_for_url("loop://")), cast(Any, _Wire(connection)))
+        for heard in _heard(connection, stop):
+            if told := reply(b"".join(manager.filter(heard))):
+                connection.sendall(b"".join(manager.escape(told)))
 
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"rfc2217://127.0.0.1:{server.getsockname()[1]}"
-    finally:
-        stop.set()
-        thread.join()
-        server.close()
+    with listening(talk) as port:
+        yield f"rfc2217://127.0.0.1:{port}"
 
 
 class _Wire:
@@ -98,38 +105,20 @@ class _Wire:
         self.write = connection.sendall
 
 
-def _behind_telnet(connection: socket.socket, reply: Reply, stop: threading.Event) -> None:
-    manager: Any = PortManager(cast(Any, serial_for_url("loop://")), cast(Any, _Wire(connection)))
-    connection.settimeout(0.05)
+def _heard(connection: socket.socket, stop: threading.Event) -> Iterator[bytes]:
     while not stop.is_set():
+        connection.settimeout(0.05)
         try:
-            data = connection.recv(4096)
-            if not data:
-                return
-            heard = b"".join(manager.filter(data))
-            if told := reply(heard):
-                connection.sendall(b"".join(manager.escape(told)))
+            data = connection.recv(65_536)
         except TimeoutError:
             continue
-        except OSError:
+        if not data:
             return
+        connection.settimeout(PATIENCE_S)
+        yield data
 
 
-def _talk(connection: socket.socket, reply: Reply, stop: threading.Event) -> None:
-    connection.settimeout(0.05)
-    while not stop.is_set():
-        try:
-            heard = connection.recv(65_536)
-            if not heard or not (told := reply(heard)):
-                return
-            connection.sendall(told)
-        except TimeoutError:
-            continue
-        except OSError:
-            return
-
-
-def until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
+def until(device: Driver, enough: Callable[[list[Item]], object]) -> list[Item]:
     """What the device brings until it is enough; each take is confirmed."""
     items: list[Item] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -142,12 +131,18 @@ def until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
     return items
 
 
-def lost(device: Driver) -> str:
-    """Why the device goes offline."""
+def last_words(device: Driver) -> tuple[list[Item], str]:
+    """What the device brings before it goes offline, and why it does."""
+    items: list[Item] = []
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:
-            device.read(0.05)
+            items += device.read(0.05).items
         except DeviceOffline as error:
-            return str(error)
+            return items, str(error)
     raise AssertionError("the loss was not noticed")
+
+
+def lost(device: Driver) -> str:
+    """Why the device goes offline."""
+    return last_words(device)[1]

@@ -18,7 +18,7 @@ from devices.axis_count.simulator import messages, push
 from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected, Request
 from devices.registry import driver
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -57,8 +57,7 @@ def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
 def test_chunking_does_not_matter(body: list[bytes], cuts: list[int]) -> None:
     """However pushes come in, the same counts come out."""
     whole = b"".join(body)
-    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    assert read(*(whole[start:end] for start, end in pairwise(places))) == read(whole)
+    assert read(*pieces_of(whole, cuts)) == read(whole)
 
 
 def test_an_interval_is_its_own_count_in_utc() -> None:

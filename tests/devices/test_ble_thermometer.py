@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,7 +22,7 @@ from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import TempAmbient
 from tests.devices.broker import broker
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -114,8 +114,7 @@ def test_chunking_does_not_matter(noise: bytes, cuts: list[int]) -> None:
     """However the capture is sliced, the same comes out."""
     line = f'{TOPIC} {{"id": "{ADDRESS}", "servicedatauuid": "0x181a", "servicedata": "{atc(4, 60, 1).hex()}"}}\n'
     said = line.encode() + noise
-    places = [0, *sorted(min(cut, len(said)) for cut in cuts), len(said)]
-    pieces = [said[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(said, cuts)
     assert fed(decoder_of("ble-thermometer", Context()), pieces, AT) == read(said)
 
 

@@ -24,7 +24,7 @@ from devices.csv_drop.values import number
 from devices.driver import Context, Item, Reading, Rejected
 from devices.registry import driver
 from records.types import PosReturn, PosSale, Transaction
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, printed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of, printed
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -358,8 +358,7 @@ files = st.builds(
 @given(files, st.data())
 def test_chunking_does_not_matter(file: bytes, data: st.DataObject) -> None:
     """However the file is sliced, the same comes out, and nothing raises."""
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(file)), max_size=4)))
-    parts = [file[a:b] for a, b in zip([0, *cuts], [*cuts, len(file)], strict=True)]
+    parts = pieces_of(file, data.draw(st.lists(st.integers(0, len(file)), max_size=4)))
     decoder = decoder_of("csv-drop", SHANGHAI, return_prefix="C")
     assert fed(decoder, parts, AT) == read(file, return_prefix="C")
 

@@ -24,7 +24,7 @@ from devices.options import HttpAccess
 from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
-from tests.devices.cases import decoded, drop_cases, fed
+from tests.devices.cases import decoded, drop_cases, fed, pieces_of
 from tests.devices.web_device import LOGIN, answering, asked, password, serving, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -96,8 +96,7 @@ PIECES = st.lists(
 @given(body=PIECES, cuts=st.lists(st.integers(0, 4000), max_size=8))
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     """However a stream comes in, the same counts come out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
     whole = fed(make(Context()), [body], AT)
 
     assert data(fed(make(Context()), pieces, AT)) == data(whole)

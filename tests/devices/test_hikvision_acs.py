@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,7 +25,7 @@ from devices.simulator import Message
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import Punch, TempCheck
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.web_device import LOGIN, password, serving, talking
 from tests.samples import SHARED, needs_samples
 
@@ -185,8 +185,7 @@ BODIES = st.one_of(
 @given(body=BODIES, cuts=st.lists(st.integers(0, 1500), max_size=6))
 def test_chunking_does_not_matter_and_nothing_breaks(body: bytes, cuts: list[int]) -> None:
     """However a body is sliced, wherever it is cut off, the same comes out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
     assert fed(decoder_of("hikvision-acs", Context()), pieces, AT) == read(body)
 
 

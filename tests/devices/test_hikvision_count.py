@@ -22,7 +22,7 @@ from devices.hikvision_count.simulator import alert, messages
 from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -84,8 +84,7 @@ BODIES = st.lists(
 @given(body=BODIES, cuts=st.lists(st.integers(0, 4000), max_size=8))
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     """However the body comes in, the same counts come out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
 
     assert read(*pieces) == read(body)
 

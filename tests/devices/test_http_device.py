@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 from threading import Thread
 
@@ -18,6 +17,7 @@ from devices.http_device import HttpDevice
 from devices.http_reply import BadReply, Reply
 from devices.options import HttpAccess
 from devices.simulator import Message
+from tests.devices.cases import pieces_of
 from tests.devices.web_device import LOGIN, answering, asked, password, serving, talking
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -214,8 +214,7 @@ def parsed(pieces: list[bytes]) -> tuple[bytes, int | None, bool]:
 @given(answer=ANSWERS, cuts=st.lists(st.integers(0, 90), max_size=8))
 def test_chunking_does_not_matter(answer: bytes, cuts: list[int]) -> None:
     """However the answer comes in, status and body are the same."""
-    places = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]
-    assert parsed([answer[start:end] for start, end in pairwise(places)]) == parsed([answer])
+    assert parsed(pieces_of(answer, cuts)) == parsed([answer])
 
 
 @given(noise=st.binary(max_size=300))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +18,7 @@ from devices.driver import Context, Item, Reading, Rejected
 from devices.framing import MAX_NOISE
 from devices.ir_thermometer.simulator import frame, messages
 from records.types import TempCheck
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -57,8 +57,7 @@ NOISY = st.lists(
 @given(line=NOISY, cuts=st.lists(st.integers(0, 12_000), max_size=8))
 def test_chunking_does_not_matter(line: bytes, cuts: list[int]) -> None:
     """However the port slices the line, the same checks and the same noise come out."""
-    places = [0, *sorted(min(cut, len(line)) for cut in cuts), len(line)]
-    pieces = [line[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(line, cuts)
 
     assert fed(decoder_of("ir-thermometer", Context()), pieces, AT) == read(line)
 

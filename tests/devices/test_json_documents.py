@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.json_documents import MAX_DOCUMENT, Document, Documents, Fault
+from tests.devices.cases import pieces_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=12),
@@ -25,24 +25,19 @@ def found(pieces: list[bytes]) -> list[Document | Fault]:
     return [one for piece in pieces for one in documents.feed(piece)] + documents.end()
 
 
-def cut(body: bytes, places: list[int]) -> list[bytes]:
-    ends = [0, *sorted(min(place, len(body)) for place in places), len(body)]
-    return [body[start:end] for start, end in pairwise(ends)]
-
-
 @given(values=DOCUMENTS, places=st.lists(st.integers(0, 300), max_size=8), ascii_only=st.booleans())
 def test_documents_come_out_as_they_went_in(values: list[object], places: list[int], ascii_only: bool) -> None:
     """Quotes, escapes and brackets within texts end no document; nothing need stand between two."""
     body = "".join(json.dumps(value, ensure_ascii=ascii_only) for value in values).encode("utf-8", "surrogatepass")
 
-    told = [one.value for one in found(cut(body, places)) if isinstance(one, Document)]
+    told = [one.value for one in found(pieces_of(body, places)) if isinstance(one, Document)]
     assert told == values
 
 
 @given(pieces=NOISE.map(b"".join), places=st.lists(st.integers(0, 300), max_size=8))
 def test_chunking_does_not_matter(pieces: bytes, places: list[int]) -> None:
     """Noise too is told the same however it comes in."""
-    assert found(cut(pieces, places)) == found([pieces])
+    assert found(pieces_of(pieces, places)) == found([pieces])
 
 
 def test_noise_between_documents_is_told_and_they_are_found() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -20,7 +20,7 @@ from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.json_drop.simulator import messages
 from devices.registry import driver
 from records.types import PosReturn, PosSale, Transaction
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SHANGHAI = Context(timezone=ZoneInfo("Asia/Shanghai"), currency="CNY")
@@ -87,8 +87,7 @@ TEXT = b'[{"id": "1", "at": "2026-11-21 09:00", "lines": [{"sku": "a", "qty": 1,
 def test_chunking_noise_and_truncation(noise: bytes, place: int, end: int, cuts: list[int]) -> None:
     """Noise within and an early end: nothing raises, and the same comes out however the file is cut."""
     data = (TEXT[:place] + noise + TEXT[place:])[: end + len(noise)]
-    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:stop] for start, stop in pairwise(places)]
+    pieces = pieces_of(data, cuts)
     assert fed(decoder_of("json-drop", SHANGHAI), pieces, AT) == read(data)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -26,6 +25,7 @@ from devices.mapping.text import TextReader
 from devices.profiles import names, profile
 from records import ClockQuality
 from records.types import CashEvent, DoorCount, PosReturn, PosSale, TempAmbient, Transaction
+from tests.devices.cases import pieces_of
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SHANGHAI = Context(timezone=ZoneInfo("Asia/Shanghai"), currency="CNY")
@@ -343,8 +343,7 @@ def test_cutting_the_text_does_not_matter(pieces: list[str]) -> None:
 @given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=4))
 def test_cutting_the_bytes_does_not_matter(data: bytes, cuts: list[int]) -> None:
     """Whatever the encoding, also through a whole decoder; nothing raises."""
-    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(data, cuts)
     one, other = TextReader(None), TextReader(None)
     assert one.feed(data) + one.end() == "".join(map(other.feed, pieces)) + other.end()
     for form in ("json", "xml", "form"):

@@ -20,7 +20,7 @@ from devices.milesight import channels, makers
 from devices.milesight.simulator import messages, payload, uplink
 from devices.registry import driver
 from records.types import DoorCount, TempAmbient, ZoneOccupancy
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 NINE = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -73,8 +73,7 @@ BODIES = st.one_of(
 @given(body=BODIES, cuts=st.lists(st.integers(0, 300), max_size=6))
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     """However a body comes in, the same counts come out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
     one, other = decoder_of("milesight", Context()), decoder_of("milesight", Context())
     assert fed(one, pieces, AT) == fed(other, [body], AT)
 

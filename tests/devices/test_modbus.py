@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,14 +25,13 @@ from devices.modbus.frames import crc, question
 from devices.modbus.register_map import MAPS, RegisterMap, shipped
 from devices.modbus.simulator import Slave, cold_room, frame, messages
 from devices.registry import driver
-from devices.simulator import PtyWay
 from edge_agent.simulate import main as simulate
 from records.types import DoorCount, Energy, TempAmbient
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.line import PATIENCE_S, lost, playing, serving, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
-PATIENCE_S = 10.0
 ASK = question(1, 3, 0, 2)
 
 
@@ -114,8 +111,7 @@ TRAFFIC = st.lists(
 @given(bus=TRAFFIC, cuts=st.lists(st.integers(0, 3000), max_size=8))
 def test_chunking_does_not_matter(bus: bytes, cuts: list[int]) -> None:
     """However the port slices the traffic, the same comes out."""
-    places = [0, *sorted(min(cut, len(bus)) for cut in cuts), len(bus)]
-    pieces = [bus[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(bus, cuts)
     assert fed(decoder_of("modbus", Context(), map="renke"), pieces, AT) == read(bus)
 
 
@@ -243,32 +239,6 @@ def test_the_simulator_speaks_the_protocol() -> None:
 # --- live ------------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def playing(hear: Callable[[bytes], bytes]) -> Iterator[PtyWay]:
-    """A line on which `hear` answers; closing it ends the play."""
-    way = PtyWay()
-    stop = threading.Event()
-
-    def play() -> None:
-        while not stop.is_set():
-            said = way.read(0.02)
-            if said:
-                for place in range(0, len(reply := hear(said)), 7):  # in pieces, as adapters bring them
-                    way.write(reply[place : place + 7])
-                    stop.wait(0.003)
-            elif not way.listening:
-                stop.wait(0.01)
-
-    work = threading.Thread(target=play)
-    work.start()
-    try:
-        yield way
-    finally:
-        stop.set()
-        work.join()
-        way.close()
-
-
 def opened(port: str, **settings: Any) -> Driver:
     entry = {"id": "m", "driver": "modbus", "port": port, "map": "renke", "interval_s": 1, "answer_s": 0.3, **settings}
     package = driver("modbus")
@@ -276,25 +246,6 @@ def opened(port: str, **settings: Any) -> Driver:
     assert isinstance(device, Driver)
     device.open()
     return device
-
-
-def until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
-    items: list[Item] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while not enough(items):
-        assert time.monotonic() < deadline, items
-        items += device.read(0.05).items
-    return items
-
-
-def lost(device: Driver) -> str:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            device.read(0.05)
-        except DeviceOffline as error:
-            return str(error)
-    raise AssertionError("the loss was not noticed")
 
 
 def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
@@ -369,33 +320,6 @@ def test_unplugged_and_back() -> None:
         back.close()
 
 
-@contextmanager
-def serving(reply: Callable[[bytes], bytes]) -> Iterator[int]:
-    """A TCP server that answers each thing said by `reply`, for one connection after the other."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        while True:
-            try:
-                peer, _ = server.accept()
-            except OSError:
-                return
-            with peer:
-                while said := peer.recv(4096):
-                    if not (told := reply(said)):
-                        break
-                    peer.sendall(told)
-
-    work = threading.Thread(target=serve, daemon=True)
-    work.start()
-    try:
-        yield server.getsockname()[1]
-    finally:
-        server.shutdown(socket.SHUT_RDWR)
-        server.close()
-        work.join(PATIENCE_S)
-
-
 def mbap(said: bytes, data: bytes, number: int | None = None) -> bytes:
     asked, _, _ = struct.unpack_from(">HHH", said)
     body = said[6:8] + bytes((len(data),)) + data
@@ -404,7 +328,7 @@ def mbap(said: bytes, data: bytes, number: int | None = None) -> bytes:
 
 def test_modbus_tcp_is_read() -> None:
     """An answer to an older question is dropped; the same registers give the same values as on a line."""
-    with serving(lambda said: mbap(said, words(1, 1), 0xEEEE) + mbap(said, words(650, -181))) as port:
+    with serving(lambda: lambda said: mbap(said, words(1, 1), 0xEEEE) + mbap(said, words(650, -181))) as port:
         device = opened(f"tcp://127.0.0.1:{port}")
         assert celsius(until(device, lambda items: bool(celsius(items)))) == [-18.1]
         device.close()
@@ -421,7 +345,7 @@ def test_modbus_tcp_is_read() -> None:
 )
 def test_a_server_that_misbehaves_is_offline(reply: Callable[[bytes], bytes], reason: str) -> None:
     """Another protocol, a hang-up, answers to other questions, half an answer: all end in a reason."""
-    with serving(reply) as port:
+    with serving(lambda: reply) as port:
         device = opened(f"tcp://127.0.0.1:{port}")
         assert reason in lost(device)
         device.close()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,7 +26,7 @@ from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import DeviceHealth, TempAmbient
 from tests.devices.broker import broker
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -90,8 +90,7 @@ LINES = st.lists(
 @given(said=LINES, cuts=st.lists(st.integers(0, 500), max_size=8))
 def test_chunking_does_not_matter(said: bytes, cuts: list[int]) -> None:
     """However the capture is sliced, the same comes out."""
-    places = [0, *sorted(min(cut, len(said)) for cut in cuts), len(said)]
-    pieces = [said[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(said, cuts)
     assert fed(decoder_of("mqtt-sensor", Context()), pieces, AT) == read(said)
 
 

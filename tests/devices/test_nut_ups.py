@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ from devices.nut_ups.frames import MOST
 from devices.nut_ups.simulator import Server, messages
 from devices.registry import driver
 from records.types import DeviceHealth, Power
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.line import lost, serving, until
 from tests.samples import SHARED, needs_samples
 
@@ -80,8 +80,7 @@ STREAM = st.lists(
 @given(stream=STREAM, cuts=st.lists(st.integers(0, 3000), max_size=8))
 def test_chunking_does_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However the connection slices the answers, the same comes out."""
-    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(stream, cuts)
     assert fed(decoder_of("nut-ups", Context()), pieces, AT) == read(stream)
 
 

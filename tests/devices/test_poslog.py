@@ -23,7 +23,7 @@ from devices.poslog.privacy import masked_pan, redacted
 from devices.poslog.simulator import messages
 from devices.registry import driver
 from records.types import CashEvent, PosControl, PosReturn, PosSale, PosVoid, SaleLine, Tender, Transaction
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, printed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of, printed
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -591,10 +591,8 @@ noisy = st.lists(st.sampled_from(TOKENS).map(str.encode) | st.binary(max_size=6)
 def test_chunking_does_not_matter(noise: bytes, cuts: list[int]) -> None:
     """However the file is sliced, the same comes out, and nothing raises."""
     file = b"<POSLog>" + noise + GOOD.encode() + b"</POSLog>"
-    places = sorted(min(cut, len(file)) for cut in cuts)
-    parts = [file[a:b] for a, b in zip([0, *places], [*places, len(file)], strict=True)]
     whole = read(file)
-    assert fed(decoder_of("poslog", STORE), parts, AT) == whole
+    assert fed(decoder_of("poslog", STORE), pieces_of(file, cuts), AT) == whole
     assert fed(decoder_of("poslog", STORE), [bytes([byte]) for byte in file[:600]], AT) == read(file[:600])
     printed(whole)
 

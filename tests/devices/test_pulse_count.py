@@ -23,7 +23,7 @@ from devices.pulse_count.options import Options
 from devices.pulse_count.simulator import messages
 from devices.simulator import PtyWay
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 
 NINE = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -88,8 +88,7 @@ def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
 )
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     """However lines come in, the same counts and the same noise come out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
     one, other = (decoder_of("pulse-count", Context(), reader="text") for _ in range(2))
     assert fed(one, pieces, NINE) == fed(other, [body], NINE)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,14 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.framing import MAX_NOISE
 from devices.registry import driver
 from devices.scale.lines import read as read_line
 from devices.scale.simulator import Toledo8217, asked, cas, line, messages, toledo, yaohua
 from devices.simulator import PtyWay
 from records.types import Weight
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.line import lost, playing, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -81,8 +80,7 @@ STREAM = st.lists(PARTS, max_size=12).map(b"".join)
 @given(stream=STREAM, cuts=st.lists(st.integers(0, 400), max_size=8))
 def test_chunking_does_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However the port slices the line, the same weights and the same noise come out."""
-    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(stream, cuts)
     assert fed(decoder_of("scale", Context()), pieces, AT) == read(stream)
 
 
@@ -202,44 +200,13 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert reasons(read(said)) == []
 
 
-def listen(device: Driver, tries: int, wanted: int = 1) -> list[Item]:
-    """What it brings until there are so many items."""
-    items: list[Item] = []
-    for _ in range(tries):
-        items += device.read(0.05).items
-        if len(items) >= wanted:
-            break
-    return items
-
-
-@contextmanager
-def answering(scale: Toledo8217 | None) -> Iterator[PtyWay]:
-    """A scale on a port, None: one that is switched off."""
-    way, stop = PtyWay(), threading.Event()
-
-    def answer() -> None:
-        while not stop.is_set():
-            if scale and (heard := way.read(0.05)):
-                way.write(scale.hear(heard))
-            stop.wait(0.005)
-
-    thread = threading.Thread(target=answer)
-    thread.start()
-    try:
-        yield way
-    finally:
-        stop.set()
-        thread.join()
-        way.close()
-
-
 def test_a_scale_that_has_to_be_asked_is() -> None:
     """A Toledo 8217 answers questions; a weight that stays is told once."""
     expected = [kg for kg, stable in islice(_course(1), 40) if stable and kg]
-    with answering(Toledo8217(Random(1))) as way:
+    with playing(Toledo8217(Random(1)).hear) as way:
         device = made(way.port, protocol="toledo-8217", bytesize=8, parity="N", interval_s=0.05)
         device.open()
-        items = listen(device, 3000, 3)
+        items = until(device, lambda items: len(items) >= 3)
         device.close()
     assert weights(items)[:3] == [f"{kg:.3f}" for kg in expected[::2][:3]]
 
@@ -253,11 +220,10 @@ def _course(seed: int) -> Iterator[tuple[Decimal, bool]]:
 
 def test_a_scale_that_never_answers_is_offline() -> None:
     """Ten questions without an answer; it says what to check."""
-    with answering(None) as way:
+    with playing(lambda _: b"") as way:
         device = made(way.port, ask="W", interval_s=0.05)
         device.open()
-        with pytest.raises(DeviceOffline, match="does not answer; check power"):
-            listen(device, 3000)
+        assert "does not answer; check power" in lost(device)
         device.close()
 
 
@@ -267,7 +233,7 @@ def test_a_weight_that_stays_is_told_once() -> None:
     device = made(way.port)
     device.open()
     way.write(line(KG) * 5 + line(KG, stable=False) + line(KG) + line(Decimal(0)) + line(KG) * 3 + line(Decimal(2)))
-    items = listen(device, 600, 3)
+    items = until(device, lambda items: len(items) >= 3)
     device.close()
     way.close()
     assert weights(items) == ["1.234", "1.234", "2.000"]

@@ -7,7 +7,7 @@ import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -25,7 +25,7 @@ from devices.scanner_evdev.simulator import keystrokes, messages
 from devices.scanner_serial.simulator import payment_code
 from devices.simulator import PtyWay
 from records.types import PaymentCode, Scan
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 S = 1_000_000
@@ -106,8 +106,7 @@ def test_payment_codes_leave_no_trace() -> None:
 def test_chunking_and_noise_do_not_matter(data: bytes, cuts: list[int], text: str) -> None:
     """However the events are cut, noise before and between them, the same comes out."""
     line = data + keystrokes(text, S) + data + keystrokes(EAN, 2 * S)
-    places = [0, *sorted(min(cut, len(line)) for cut in cuts), len(line)]
-    assert read(*[line[start:stop] for start, stop in pairwise(places)]) == read(line)
+    assert read(*pieces_of(line, cuts)) == read(line)
 
 
 def test_garbage_is_told_in_few_words_and_none_of_its_bytes() -> None:

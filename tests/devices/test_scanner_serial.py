@@ -23,7 +23,7 @@ from devices.scanner_serial.simulator import checked, messages, payment_code
 from edge_agent.cleaning import quarantine
 from records import Record, to_json
 from records.types import PaymentCode, Scan
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -67,8 +67,7 @@ LINES = st.lists(
 )
 def test_chunking_does_not_matter(line: bytes, cuts: list[int], suffix: str) -> None:
     """However the port slices the line, the same scans come out."""
-    places = [0, *sorted(min(cut, len(line)) for cut in cuts), len(line)]
-    pieces = [line[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(line, cuts)
 
     whole = fed(decoder_of("scanner-serial", Context(), suffix=suffix), [line], AT)
     assert fed(decoder_of("scanner-serial", Context(), suffix=suffix), pieces, AT) == whole

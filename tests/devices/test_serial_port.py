@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,8 +16,7 @@ from devices.ir_thermometer.simulator import frame
 from devices.registry import driver
 from devices.simulator import Message, PtyWay
 from records.types import Scan
-
-PATIENCE_S = 10.0
+from tests.devices.line import last_words, until
 
 
 @pytest.fixture
@@ -37,28 +35,6 @@ def opened(name: str, port: str, **settings: object) -> Driver:
     return device
 
 
-def read_until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
-    """What the device brings until it is enough; fails when that takes too long."""
-    items: list[Item] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while not enough(items):
-        assert time.monotonic() < deadline, items
-        items += device.read(0.05).items
-    return items
-
-
-def lost(device: Driver) -> tuple[list[Item], str]:
-    """What a device brings before it says that it is offline, and what it says."""
-    items: list[Item] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            items += device.read(0.05).items
-        except DeviceOffline as error:
-            return items, str(error)
-    raise AssertionError("the loss was not noticed")
-
-
 def scans(items: list[Item]) -> list[str]:
     return [item.data.code for item in items if isinstance(item, Reading) and isinstance(item.data, Scan)]
 
@@ -70,7 +46,7 @@ def test_a_thousand_codes_come_in_order(line: PtyWay) -> None:
     brought: list[str] = []
     for start in range(0, 1000, 100):
         line.write("".join(f"{code}\r" for code in codes[start : start + 100]).encode())
-        brought += scans(read_until(device, lambda items: len(items) == 100))
+        brought += scans(until(device, lambda items: len(items) == 100))
 
     assert brought == codes
     device.close()
@@ -81,9 +57,9 @@ def test_unplugged_in_mid_frame_and_back(line: PtyWay) -> None:
     first = PtyWay()
     device = opened("ir-thermometer", first.port)
     first.write(frame(36.5) + frame(36.6)[:5])
-    items = read_until(device, lambda items: len(items) == 1)
+    items = until(device, lambda items: len(items) == 1)
     first.close()
-    left, reason = lost(device)
+    left, reason = last_words(device)
     device.close()
 
     items += left
@@ -94,7 +70,7 @@ def test_unplugged_in_mid_frame_and_back(line: PtyWay) -> None:
 
     again = opened("ir-thermometer", line.port)
     line.write(frame(36.6)[5:] + frame(36.7))
-    back = read_until(again, lambda items: len(items) == 2)
+    back = until(again, lambda items: len(items) == 2)
     assert [type(item) for item in back] == [Rejected, Reading]
     again.close()
 
@@ -104,9 +80,9 @@ def test_a_lost_port_stays_lost_until_opened_again() -> None:
     way = PtyWay()
     device = opened("scanner-serial", way.port)
     way.write(b"CODE-1\rCOD")
-    read_until(device, lambda items: len(items) == 1)
+    until(device, lambda items: len(items) == 1)
     way.close()
-    left, _ = lost(device)
+    left, _ = last_words(device)
 
     assert [type(item) for item in left] in ([], [Rejected])  # none where the silence came before the loss
     with pytest.raises(DeviceOffline):
@@ -121,7 +97,7 @@ def test_a_simulated_line_has_no_parity(line: PtyWay, bytesize: int, parity: str
     for code in ("FIRST", "AGAIN"):
         device = opened("scanner-serial", line.port, bytesize=bytesize, parity=parity)
         line.write(f"{code}\r".encode())
-        assert scans(read_until(device, lambda items: len(items) == 1)) == [code]
+        assert scans(until(device, lambda items: len(items) == 1)) == [code]
         device.close()
 
 
@@ -129,9 +105,9 @@ def test_silence_ends_a_code_without_suffix(line: PtyWay) -> None:
     """A scanner that sends nothing behind a code is heard all the same."""
     device = opened("scanner-serial", line.port, suffix="none", gap_s=0.05)
     line.write(b"6901234567892")
-    assert scans(read_until(device, lambda items: len(items) == 1)) == ["6901234567892"]
+    assert scans(until(device, lambda items: len(items) == 1)) == ["6901234567892"]
     line.write(b"96385074")
-    assert scans(read_until(device, lambda items: len(items) == 1)) == ["96385074"]
+    assert scans(until(device, lambda items: len(items) == 1)) == ["96385074"]
     device.close()
 
 
@@ -157,9 +133,9 @@ def test_a_serial_server_is_a_port_too() -> None:
         device = opened("scanner-serial", f"socket://127.0.0.1:{server.getsockname()[1]}")
         peer, _ = server.accept()
         peer.sendall(b"CODE-1\rCODE-2\r")
-        assert scans(read_until(device, lambda items: len(items) == 2)) == ["CODE-1", "CODE-2"]
+        assert scans(until(device, lambda items: len(items) == 2)) == ["CODE-1", "CODE-2"]
         peer.close()
-        _, reason = lost(device)
+        _, reason = last_words(device)
     assert "socket://" in reason
     device.close()
 
@@ -171,5 +147,5 @@ def test_a_simulated_device_is_read_over_its_line(name: str, line: PtyWay) -> No
     said: list[Message] = list(islice(driver(name).messages(Random(5), datetime.now(UTC), timedelta(seconds=1)), 50))
     for message in said:
         line.say(message)
-    assert len(read_until(device, lambda items: len(items) >= 50)) == 50
+    assert len(until(device, lambda items: len(items) >= 50)) == 50
     device.close()

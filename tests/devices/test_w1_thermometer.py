@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,11 +19,11 @@ from devices.registry import driver
 from devices.simulator import FileWay
 from devices.w1_thermometer.simulator import PROBE, messages, text
 from records.types import TempAmbient
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.line import until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
-PATIENCE_S = 10.0
 
 
 def read(data: bytes, **settings: Any) -> list[Item]:
@@ -91,8 +89,7 @@ LINES = st.lists(
 @given(said=LINES, cuts=st.lists(st.integers(0, 1000), max_size=8))
 def test_chunking_does_not_matter(said: bytes, cuts: list[int]) -> None:
     """However the input is sliced, the same comes out."""
-    places = [0, *sorted(min(cut, len(said)) for cut in cuts), len(said)]
-    pieces = [said[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(said, cuts)
     assert fed(decoder_of("w1-thermometer", Context()), pieces, AT) == read(said)
 
 
@@ -111,15 +108,6 @@ def opened(folder: Path, **settings: Any) -> Driver:
     assert isinstance(device, Driver)
     device.open()
     return device
-
-
-def until(device: Driver, enough: Callable[[list[Item]], bool]) -> list[Item]:
-    items: list[Item] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while not enough(items):
-        assert time.monotonic() < deadline, items
-        items += device.read(0.05).items
-    return items
 
 
 def test_every_thermometer_of_the_bus_is_read_each_round(tmp_path: Path) -> None:

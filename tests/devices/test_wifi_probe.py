@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,7 +26,7 @@ from devices.wifi_probe.simulator import messages, report
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import WifiPresence
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -83,8 +83,7 @@ STREAM = st.lists(
 @given(stream=STREAM, cuts=st.lists(st.integers(0, 9000), max_size=8))
 def test_chunking_does_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However reports come in, the same devices are counted."""
-    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(stream, cuts)
     assert fed(decoder_of("wifi-probe", Context(), enabled=True), pieces, AT) == read(stream)
 
 

@@ -20,7 +20,7 @@ from devices.registry import driver
 from devices.tcp_way import TcpListener
 from devices.xovis_count.simulator import logics, messages
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.web_device import until
 from tests.samples import SHARED, needs_samples
 
@@ -68,8 +68,7 @@ def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
 def test_chunking_does_not_matter(body: list[bytes], cuts: list[int]) -> None:
     """However documents come in, back to back, the same counts come out."""
     whole = b"".join(body)
-    places = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
-    assert read(*(whole[start:end] for start, end in pairwise(places))) == read(whole)
+    assert read(*pieces_of(whole, cuts)) == read(whole)
 
 
 def test_groups_do_not_cross_besides_their_persons() -> None:

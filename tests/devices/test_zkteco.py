@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -28,7 +28,7 @@ from devices.zkteco.simulator import SERIAL, Terminal, answerer, messages, recor
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import DeviceHealth, Punch
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.line import lost, serving, until
 from tests.samples import SHARED, needs_samples
 
@@ -115,8 +115,7 @@ STREAM = st.lists(
 @given(stream=STREAM, cuts=st.lists(st.integers(0, 4000), max_size=8))
 def test_chunking_does_not_matter(stream: bytes, cuts: list[int]) -> None:
     """However the connection slices the packets, the same punches and the same noise come out."""
-    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(stream, cuts)
     assert fed(decoder_of("zkteco", Context()), pieces, AT) == read(stream)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,7 +32,7 @@ from edge_agent.simulate import main as simulate
 from edge_agent.station import Station
 from records import to_json
 from records.types import Punch
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
 from tests.devices.test_zkteco import told
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running
@@ -95,8 +95,7 @@ BODY = st.lists(
 @given(body=BODY, cuts=st.lists(st.integers(0, 9000), max_size=8))
 def test_chunking_does_not_matter(body: bytes, cuts: list[int]) -> None:
     """However a body comes in, the same punches come out."""
-    places = [0, *sorted(min(cut, len(body)) for cut in cuts), len(body)]
-    pieces = [body[start:end] for start, end in pairwise(places)]
+    pieces = pieces_of(body, cuts)
     assert fed(decoder_of("zkteco-push", Context()), pieces, AT) == read(body)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from devices.digest import Login
 from devices.driver import Driver, Item, Taken
 from devices.serve_way import ServeWay
+from tests.devices.line import listening
 
 LOGIN = Login("counter", 'pa"ss')
 Talk = Callable[[socket.socket], None]
@@ -36,31 +37,13 @@ def serving(login: Login | None = LOGIN) -> Iterator[ServeWay]:
 @contextmanager
 def talking(talk: Talk) -> Iterator[str]:
     """The address of a device that treats each connection as `talk` does, and hangs up when that returns."""
-    server = socket.create_server(("127.0.0.1", 0))
-    server.settimeout(0.05)
-    stop = threading.Event()
-    thread = threading.Thread(target=_serve, args=(server, talk, stop))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-    finally:
-        stop.set()
-        thread.join()
-        server.close()
 
+    def patiently(connection: socket.socket, stop: threading.Event) -> None:
+        connection.settimeout(5)
+        talk(connection)
 
-def _serve(server: socket.socket, talk: Talk, stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            connection, _ = server.accept()
-        except TimeoutError:
-            continue
-        with connection:
-            connection.settimeout(5)
-            try:
-                talk(connection)
-            except OSError:
-                continue
+    with listening(patiently) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def asked(connection: socket.socket) -> bytes:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected, Taken
+from devices.driver import Context, DeviceOffline, Driver, Reading, Rejected, Taken
 from devices.escpos_tap.printer_port import PrinterPort
 from devices.escpos_tap.tee import STATE, Tee
 from devices.escpos_tap.tee_frames import ANSWER, CLOSED, DATA, HEADER, LOST, Frame, packed, unpacked
@@ -17,8 +17,8 @@ from devices.registry import driver
 from devices.simulator import PtyWay
 from records.types import PosReceipt
 from tests.devices.escpos_tap.tapped import receipts
+from tests.devices.line import PATIENCE_S, until
 
-PATIENCE_S = 10.0
 SALE = b"\x1b@" + "合计 12.00\n".encode("gb18030") + b"\x1dV\x00"
 RUN = b"relay-01"
 NOON = 1_763_000_000_000_000
@@ -34,26 +34,13 @@ def made(port: str, state: dict[str, bytes] | None = None, **settings: object) -
     return device
 
 
-def read_until(device: Driver, enough: Callable[[list[Item]], object]) -> list[Item]:
-    """What the device brings until it is enough, confirmed as it comes; fails when that takes too long."""
-    items: list[Item] = []
-    deadline = time.monotonic() + PATIENCE_S
-    while not enough(items):
-        assert time.monotonic() < deadline, items
-        taken = device.read(0.05)
-        items += taken.items
-        if taken.confirm:
-            taken.confirm()
-    return items
-
-
 def test_a_serial_line_is_listened_to_and_never_spoken_on() -> None:
     """Receipts come out; a status request on the line gets no answer from here."""
     line = PtyWay()
     device = made(line.port)
     device.open()
     line.write(b"\x10\x04\x01" + SALE)
-    assert [one.text for one in receipts(read_until(device, receipts))] == ["合计 12.00"]
+    assert [one.text for one in receipts(until(device, receipts))] == ["合计 12.00"]
     line.close()
 
 
@@ -110,7 +97,7 @@ def test_tills_may_print_at_the_same_time(port: PrinterPort) -> None:
             one.sendall(b"first till 1"[place : place + 3])
             two.sendall(b"second one 2"[place : place + 3])
             port.read(0.05)
-    found = receipts(read_until(port, lambda items: len(items) == 2))
+    found = receipts(until(port, lambda items: len(items) == 2))
     assert {one.text for one in found} == {"first till 1", "second one 2"}
 
 
@@ -200,11 +187,11 @@ def test_frames_that_are_stored_are_not_taken_again(relay: FakeRelay, tmp_path: 
     """After a restart between commit and answer the relay sends them again; they say nothing new."""
     device = connected(relay, tmp_path)
     relay.say(frame(1, SALE), frame(2, b"", kind=CLOSED))
-    (one,) = read_until(device, receipts)
+    (one,) = until(device, receipts)
     device.close()
     again = connected(relay, tmp_path, {key: value for key, value in one.state.items() if value})
     relay.say(frame(1, SALE), frame(2, b"", kind=CLOSED), frame(3, b"new\n\x1dV\x00", 2), frame(4, b"", 2, CLOSED))
-    assert [one.text for one in receipts(read_until(again, receipts))] == ["new"]
+    assert [one.text for one in receipts(until(again, receipts))] == ["new"]
     assert STATE in one.state
 
 
@@ -212,14 +199,14 @@ def test_another_run_of_the_relay_counts_anew(relay: FakeRelay, tmp_path: Path) 
     """Its first frames are no repeats of the last run's."""
     device = connected(relay, tmp_path, {STATE: RUN + ANSWER.pack(900)}, run=b"relay-02")
     relay.say(frame(1, SALE), frame(2, b"", kind=CLOSED))
-    assert len(read_until(device, receipts)) == 1
+    assert len(until(device, receipts)) == 1
 
 
 def test_silences_of_the_past_part_receipts(relay: FakeRelay, tmp_path: Path) -> None:
     """What was printed hours apart without a cut arrives in one go after an absence, and is two receipts."""
     device = connected(relay, tmp_path)
     relay.say(frame(1, b"morning\n"), frame(2, b"evening\n", after_s=30_000))
-    items = read_until(device, lambda items: len(items) == 2)
+    items = until(device, lambda items: len(items) == 2)
     assert [item.data.text for item in items if isinstance(item, Reading) and isinstance(item.data, PosReceipt)] == [
         "morning",
         "evening",
@@ -232,7 +219,7 @@ def test_what_the_relay_had_no_room_for_is_said(relay: FakeRelay, tmp_path: Path
     """With how much it was."""
     device = connected(relay, tmp_path)
     relay.say(frame(1, ANSWER.pack(12345), 0, LOST))
-    (item,) = read_until(device, len)
+    (item,) = until(device, len)
     assert isinstance(item, Rejected)
     assert "12345 bytes" in item.reason
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from random import Random
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 
 from devices.driver import Rejected
 from devices.escpos_tap.stream import KEPT, Control, Stray, StreamParser, Text
+from tests.devices.cases import pieces_of
 from tests.devices.cases import printed as printed_items
 from tests.devices.escpos_tap.tapped import printed, tapped
 
@@ -120,8 +120,7 @@ PIECES = st.lists(
 @given(line=PIECES, cuts=st.lists(st.integers(0, 40_000), max_size=6))
 def test_chunking_does_not_matter(line: bytes, cuts: list[int]) -> None:
     """However the line is cut, the same comes out."""
-    places = [0, *sorted(min(cut, len(line)) for cut in cuts), len(line)]
-    assert tapped(*(line[start:end] for start, end in pairwise(places))) == tapped(line)
+    assert tapped(*pieces_of(line, cuts)) == tapped(line)
 
 
 @given(line=PIECES.filter(lambda line: len(line) < 400))
