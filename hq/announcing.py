@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cloud_sync.wire.downlink import Command
 from hq import orders
+from hq.audit import audit
 from hq.data import Data
-from hq.letters import audit
 from hq.reading import changing
 from hq.rotation import announced
 

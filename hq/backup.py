@@ -16,8 +16,6 @@ import os
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -26,7 +24,7 @@ import msgspec
 import psycopg
 
 from hq import boxes, headquarters, orders, warehouse
-from hq.data import Data, DataError, Failure, Settings, private_directory, write_private
+from hq.data import Data, DataError, Failure, Settings, pretty, private_directory, write_private
 from hq.embedded.postgres import OWNER, Postgres, programs
 from hq.rotation import FILES
 from hq.up import alone
@@ -59,7 +57,7 @@ def backup(data: Data, place: Path) -> Manifest:
     (fresh / FILES).chmod(0o600)
     sums = {name: _sum(fresh / name) for name in (DUMP, FILES)}
     manifest = Manifest(created, _schema(headquarters.database(data)), settings.generation, sums)
-    write_private(fresh / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+    write_private(fresh / MANIFEST, pretty(manifest))
     fresh.rename(place)
     return manifest
 
@@ -93,11 +91,12 @@ def restore(data: Data, place: Path) -> Settings:
         private_directory(data.log)
         if data.database.exists():
             data.database.rename(data.database.with_name(f"pg.before-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
-        with _running(headquarters.database(data)) as server:
+        server = headquarters.database(data)
+        with server.running() as dsn:
             _load(server, place / DUMP)
-            warehouse.migrate(server.dsn())
-            boxes.copy(data, server.dsn())
-            with psycopg.connect(server.dsn()) as connection:
+            warehouse.migrate(dsn)
+            boxes.copy(data, dsn)
+            with psycopg.connect(dsn) as connection:
                 orders.renew(connection, settings.generation)
         write_private(data.replay_file, b"")
     return settings
@@ -145,15 +144,6 @@ def _schema(server: Postgres) -> int:
     except psycopg.Error as fault:
         raise Failure(f"the database does not answer ({fault})") from fault
     return int(row[0]) if row and row[0] else 0
-
-
-@contextmanager
-def _running(server: Postgres) -> Iterator[Postgres]:
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 def _extract(archive: Path, root: Path) -> None:

@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hq.data import Data, DataError, Failure, private_directory, write_private
+from hq.data import Data, DataError, Failure, pretty, private_directory, write_private
 
 _NAME = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -77,7 +77,7 @@ def users(data: Data) -> list[str]:
 def save(data: Data, box: Box) -> None:
     """Writes the box's file, over an older one."""
     folder = private_directory(data.boxes / box.store)
-    write_private(folder / f"{box.box}.json", msgspec.json.format(msgspec.json.encode(box), indent=2) + b"\n")
+    write_private(folder / f"{box.box}.json", pretty(box))
 
 
 def copy(data: Data, dsn: str) -> None:

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 from cloud_sync.ingest.asking import Asking
-from cloud_sync.wire.downlink import Kind, Resend, Succession
+from cloud_sync.wire.downlink import Kind, Resend, Succession, at_us
 from hq import orders
 from hq.complete import BoxReport, report, wanted
 from hq.keys import Keyring
 from hq.warehouse import coverage, folding
 from hq.warehouse.facts import standings
-from hq.warehouse.standing import EPOCH
 
 EVERY = timedelta(seconds=10)
 A_BOX = timedelta(milliseconds=20)  # between two looks; one takes about half a millisecond a box
@@ -104,7 +103,7 @@ class Clerk:
     def _resends(self, reports: list[BoxReport], prints: dict[tuple[str, str], bytes], now: datetime) -> Iterator[Note]:
         near = [box for box in reports if box.heard and now - box.heard < REACHED and (box.store, box.box) in prints]
         for name, ranges in self._asking.step(wanted(near), now).items():
-            body = Resend(_us(now), ranges)
+            body = Resend(at_us(now), ranges)
             yield Note(*name, self._keyring.receipts.seal(Kind.RESEND, body, prints[name]))
 
     def _orders(self, connection: Connection, now: datetime) -> Iterator[Note]:
@@ -120,7 +119,7 @@ class Clerk:
         """The way from any earlier root to the present one, to every new session and now and then."""
         if not self._keyring.links:
             return
-        body = Succession(_us(now), b"".join(link.raw for link in self._keyring.links))
+        body = Succession(at_us(now), b"".join(link.raw for link in self._keyring.links))
         for name, session in sessions.items():
             told = self._told_root.get(name)
             if name in prints and (told is None or told[0] != session or now - told[1] >= ROOT_EVERY):
@@ -131,7 +130,3 @@ class Clerk:
 def _fingerprints(connection: Connection) -> dict[tuple[str, str], bytes]:
     rows = connection.execute("SELECT store, box, fingerprint FROM box WHERE revoked_at IS NULL")
     return {(store, box): bytes(mark) for store, box, mark in rows}
-
-
-def _us(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from cloud_sync.ingest.asking import Wanted
 from cloud_sync.wire.downlink import ANY_EPOCH
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse.explained import Kind
@@ -25,7 +26,6 @@ from hq.warehouse.standing import Epoch, Mark, Standing, Stream
 from records import Lane
 
 Ranges = Mapping[tuple[bytes, int, Kind], list[Span]]
-Wanted = tuple[bytes, bytes, int, int, int]  # stream, epoch, lane, first, last: as a re-send asks
 _EXPLANATIONS = (Kind.DROPPED, Kind.NOT_HELD, Kind.REFUSED)
 
 

@@ -8,11 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import psycopg
 
 from hq.complete import BoxReport, LaneReport, lane_missing, report
-from hq.data import Data
+from hq.data import Data, pretty
 from hq.exits import Exit
 from hq.reading import connect
 from hq.warehouse.facts import standings
@@ -27,7 +26,7 @@ def main(data: Path, store: str | None, as_json: bool) -> int:
     with connect(Data(data)) as connection:
         found = reports(connection, store)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode([_object(box) for box in found]), indent=2).decode())
+        print(pretty([_object(box) for box in found]).decode(), end="")
     else:
         sys.stdout.writelines(line + "\n" for line in text(found))
     return Exit.DONE

@@ -128,7 +128,12 @@ class Data:
         return self
 
     def save(self, settings: Settings) -> None:
-        write_private(self.settings_file, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+        write_private(self.settings_file, pretty(settings))
+
+
+def pretty(value: object) -> bytes:
+    """JSON as people read it, with a line's end."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
 def private_directory(path: Path) -> Path:

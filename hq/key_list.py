@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-import msgspec
-
 from cloud_sync.seal.hpke import OpeningKey, RecipientKey
 from hq import keys
-from hq.data import Data
+from hq.data import Data, pretty
 from hq.exits import Exit
 
 
@@ -16,7 +14,7 @@ def main(data: Data, as_json: bool) -> int:
     """Prints them. Raises DataError, WireError, KeyFileError."""
     found = listed(data)
     if as_json:
-        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        print(pretty(found).decode(), end="")
         return Exit.DONE
     for one in found:
         print("\t".join(str(value) for value in one.values()))

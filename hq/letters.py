@@ -7,7 +7,6 @@ stays for ever; what is settled keeps its line and loses its bytes.
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -15,11 +14,9 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from cloud_sync.ingest.judge import HoldEpoch, Ignored, Judge, Message, Source, Verdict, epoch_of
 from cloud_sync.ingest.work import Letter as DeadLetter
@@ -28,7 +25,8 @@ from cloud_sync.seal.hpke import OpeningKey
 from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import parse_up
 from hq import headquarters, keys
-from hq.data import Data, Failure
+from hq.audit import audit
+from hq.data import Data, Failure, pretty
 from hq.exits import Exit
 from hq.reading import changing, connect
 from hq.warehouse.explained import refused_batch
@@ -154,13 +152,6 @@ def discard(connection: Connection, one: Letter, why: str) -> None:
     audit(connection, "dead-letter discarded", {"id": one.id, "digest": one.digest.hex(), "why": why})
 
 
-def audit(connection: Connection, action: str, detail: object) -> None:
-    """Who did what at headquarters."""
-    connection.execute(
-        "INSERT INTO audit_hq (actor, action, detail) VALUES (%s, %s, %s)", [getpass.getuser(), action, Jsonb(detail)]
-    )
-
-
 def _take(warehouse: Warehouse, opening: dict[bytes, OpeningKey], one: Letter, now: datetime) -> Outcome:
     if one.settled:
         raise Failure(f"dead letter {one.id} was {one.settled}; nothing is left of it")
@@ -225,4 +216,4 @@ def _object(one: Letter) -> dict[str, object]:
 
 
 def _print_json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    print(pretty(value).decode(), end="")

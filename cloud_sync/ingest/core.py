@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from cloud_sync.ingest.judge import HoldEpoch, Ignored, Judge, Message, Source, 
 from cloud_sync.ingest.pressure import Pressure
 from cloud_sync.ingest.work import Batch, BoxName, Header, Known, Letter, Outcome, Part, Sender, Work
 from cloud_sync.seal.hpke import OpeningKey
-from cloud_sync.wire.downlink import DIGEST, Hold, Kind, Pace, Receipt, Refusal, Signer
+from cloud_sync.wire.downlink import DIGEST, Hold, Kind, Pace, Receipt, Refusal, Signer, at_us
 from cloud_sync.wire.downlink import Message as Body
 from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up, parse_up
@@ -35,7 +35,6 @@ HOLD_EVERY = timedelta(seconds=10)
 LETTERS_PER_HOUR = 100
 MAX_DELAY_S = 30.0
 _DIGESTS_PER_ENVELOPE = 2_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Arrived(NamedTuple):
@@ -210,7 +209,7 @@ class Core:
             else:
                 done.append(message.token)
         effects: list[Effect] = [
-            self._envelope(to, Kind.HOLD, Hold(_us(now), b"".join(of))) for to, of in holds.items()
+            self._envelope(to, Kind.HOLD, Hold(at_us(now), b"".join(of))) for to, of in holds.items()
         ]
         return [*effects, Acknowledge(tuple(done))] if done else effects
 
@@ -284,12 +283,12 @@ class Core:
         for to, digests in by_box.items():
             for at in range(0, len(digests), _DIGESTS_PER_ENVELOPE):
                 some = b"".join(digests[at : at + _DIGESTS_PER_ENVELOPE])
-                yield self._envelope(to, Kind.RECEIPT, Receipt(_us(now), some))
+                yield self._envelope(to, Kind.RECEIPT, Receipt(at_us(now), some))
 
     def _refusals(self, work: Work, outcome: Outcome, now: datetime) -> Iterator[Effect]:
         for letter in work.letters():
             if letter.refused and letter.digest not in outcome.unsettled:
-                body = Refusal(_us(now), letter.digest[:DIGEST], letter.reason)
+                body = Refusal(at_us(now), letter.digest[:DIGEST], letter.reason)
                 yield self._envelope(letter.sender, Kind.REFUSAL, body)
 
     def _paces(self, taken: Iterable[_Ready], now: datetime) -> Iterator[Effect]:
@@ -298,7 +297,7 @@ class Core:
             sizes[ready.parts[0].sender] += ready.size
         for to, pace, spread_s in self._pressure.ended(sizes, now):
             self.counts["paced" if pace else "let go"] += 1
-            yield self._envelope(to, Kind.PACE, Pace(_us(now), pace, spread_s))
+            yield self._envelope(to, Kind.PACE, Pace(at_us(now), pace, spread_s))
 
     def _give_back(self) -> Effect:
         self._pressure.failed()
@@ -334,7 +333,3 @@ def _once(parts: Iterable[Part]) -> Iterator[Part]:
                 continue
             seen.add(key)
         yield part
-
-
-def _us(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)

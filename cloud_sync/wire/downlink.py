@@ -15,6 +15,7 @@ A kind that a box does not know is ignored.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ MAX_SIZE = 65_536
 DIGEST = 16
 _DOMAIN = b"store-edge down 1\0"
 ANY_EPOCH = bytes(16)  # in a re-send: HQ never saw the header of the epoch that these numbers are of
+
+_UNIX = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Kind(IntEnum):
@@ -62,7 +65,7 @@ class Receipt(msgspec.Struct, array_like=True, frozen=True):
     digests: bytes
 
     def each(self) -> list[bytes]:
-        return [self.digests[at : at + DIGEST] for at in range(0, len(self.digests), DIGEST)]
+        return _pieces(self.digests, DIGEST)
 
 
 class Hold(msgspec.Struct, array_like=True, frozen=True):
@@ -72,7 +75,7 @@ class Hold(msgspec.Struct, array_like=True, frozen=True):
     epochs: bytes
 
     def each(self) -> list[bytes]:
-        return [self.epochs[at : at + 16] for at in range(0, len(self.epochs), 16)]
+        return _pieces(self.epochs, 16)
 
 
 class Refusal(msgspec.Struct, array_like=True, frozen=True):
@@ -83,7 +86,7 @@ class Refusal(msgspec.Struct, array_like=True, frozen=True):
     why: str
 
     def each(self) -> list[bytes]:
-        return [self.digests[at : at + DIGEST] for at in range(0, len(self.digests), DIGEST)]
+        return _pieces(self.digests, DIGEST)
 
 
 class Pace(msgspec.Struct, array_like=True, frozen=True):
@@ -121,9 +124,7 @@ class Succession(msgspec.Struct, array_like=True, frozen=True):
 
     def root_after(self, pinned: Ed25519PublicKey) -> Ed25519PublicKey:
         """The root to pin instead of `pinned`, perhaps the same. Raises WireError."""
-        size = succession.SIZE
-        each = [self.links[at : at + size] for at in range(0, len(self.links), size)]
-        return succession.follow(pinned, map(succession.parse, each))
+        return succession.follow(pinned, map(succession.parse, _pieces(self.links, succession.SIZE)))
 
 
 Message = Receipt | Hold | Refusal | Pace | Resend | Order | Succession
@@ -137,6 +138,11 @@ SHAPES: dict[Kind, type[Message]] = {
     Kind.CONFIG: Order,
     Kind.SUCCESSION: Succession,
 }
+
+
+def at_us(at: datetime) -> int:
+    """A time as bodies tell it: microseconds since the Unix epoch."""
+    return (at - _UNIX) // timedelta(microseconds=1)
 
 
 class Signer(NamedTuple):
@@ -184,6 +190,10 @@ def open_envelope(raw: bytes, root: Ed25519PublicKey, fingerprint: bytes, lowest
     except InvalidSignature:
         raise WireError("downlink: the signature does not match; forged, or for another box") from None
     return Envelope(kind, cert, _decode(kind, body))
+
+
+def _pieces(content: bytes, size: int) -> list[bytes]:
+    return [content[at : at + size] for at in range(0, len(content), size)]
 
 
 def _root_after(root: Ed25519PublicKey, body: bytes) -> Ed25519PublicKey:

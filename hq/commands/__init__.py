@@ -18,5 +18,16 @@ def add_data(command: ArgumentParser) -> None:
     )
 
 
+def add_json(command: ArgumentParser) -> None:
+    """The `--json` of every command that answers people in lines."""
+    command.add_argument("--json", action="store_true", help="JSON instead of lines")
+
+
+def add_group(commands: Commands, name: str, help_: str) -> Commands:
+    """A command that has commands of its own."""
+    group = commands.add_parser(name, help=help_)
+    return group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
 def _absolute(text: str) -> Path:
     return Path(text).resolve()

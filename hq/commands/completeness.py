@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from hq.commands import Commands, add_data
+from hq.commands import Commands, add_data, add_json
 
 
 def add(commands: Commands) -> None:
     command = commands.add_parser("completeness", help="count what is stored and what is missing, by stream and lane")
     add_data(command)
     command.add_argument("--store", metavar="STORE", help="one store only")
-    command.add_argument("--json", action="store_true", help="a JSON list instead of a table")
+    add_json(command)
     command.set_defaults(work=_work)
 
 

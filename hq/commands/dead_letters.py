@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from hq.commands import Commands, add_data
+from hq.commands import Commands, add_data, add_group, add_json
 
 
 def add(commands: Commands) -> None:
-    what = commands.add_parser(
-        "dead-letters", help="messages that could not be stored: look at them, try again, throw away"
-    ).add_subparsers(title="commands", metavar="COMMAND", required=True)
+    what = add_group(commands, "dead-letters", "messages that could not be stored: look at them, try again, throw away")
     listing = _declare(what, "list", "those that nobody settled, one a line")
     listing.add_argument("--store", metavar="STORE", help="one store only")
     listing.add_argument("--all", action="store_true", help="those that were settled too")
@@ -30,7 +28,7 @@ def add(commands: Commands) -> None:
 def _declare(what: Commands, name: str, help_: str) -> ArgumentParser:
     command = what.add_parser(name, help=help_)
     add_data(command)
-    command.add_argument("--json", action="store_true", help="JSON instead of lines")
+    add_json(command)
     return command
 
 

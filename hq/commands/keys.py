@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hq.commands import Commands, add_data
+from hq.commands import Commands, add_data, add_group, add_json
 from hq.exits import Exit
 
 if TYPE_CHECKING:
@@ -16,12 +16,10 @@ _RESTART = "Restart edge-hq up (or its workers): they read the keys when they st
 
 
 def add(commands: Commands) -> None:
-    what = commands.add_parser("keys", help="headquarters' keys: list, renew, replace").add_subparsers(
-        title="commands", metavar="COMMAND", required=True
-    )
+    what = add_group(commands, "keys", "headquarters' keys: list, renew, replace")
     listing = what.add_parser("list", help="every key by its public half; nothing secret")
     add_data(listing)
-    listing.add_argument("--json", action="store_true", help="JSON instead of lines")
+    add_json(listing)
     listing.set_defaults(work=_list)
     signer = _with_root(what, "new-signer", "a fresh key to sign with, under the next serial; needs the root")
     signer.add_argument("name", choices=["receipt", "operations"], help="which of the two")

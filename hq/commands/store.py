@@ -5,16 +5,14 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from hq.commands import Commands, add_data
+from hq.commands import Commands, add_data, add_group
 from hq.exits import Exit
 
 BOX = "box-1"
 
 
 def add(commands: Commands) -> None:
-    what = commands.add_parser("store", help="let boxes in, list them, shut them out").add_subparsers(
-        title="commands", metavar="COMMAND", required=True
-    )
+    what = add_group(commands, "store", "let boxes in, list them, shut them out")
     _declare_add(what)
     listing = what.add_parser("list", help="every box, one a line")
     add_data(listing)

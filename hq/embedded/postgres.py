@@ -15,6 +15,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -87,6 +89,15 @@ class Postgres:
             if time.monotonic() > deadline:
                 raise process.StartError(f"the database does not start: {process.tail(self._server_log())}")
         self._make_database()
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Its DSN while it runs, for as long as the block does. Raises StartError."""
+        self.start()
+        try:
+            yield self.dsn()
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Ends open sessions, checkpoints, and stops."""
