@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 import signal
 import subprocess
@@ -17,7 +16,7 @@ import pytest
 from hq import certificates
 from hq.data import free_ports, private_directory
 from hq.embedded import process
-from tests.services import Files
+from tests.services import Files, client_files, new_authority
 
 DOCS = Path(__file__).parent.parent / "docs" / "mosquitto"
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
@@ -47,9 +46,7 @@ class Mosquitto:
 
     def box(self, store: str, box: str) -> Files:
         """A certificate; the ACL's pattern needs no word of it."""
-        name = f"{store}.{box}"
-        certificates.new_client(self.authority, name, dt.datetime.now(dt.UTC)).save(self.tls, name)
-        return Files(self.tls / "ca.crt", self.tls / f"{name}.crt", self.tls / f"{name}.key")
+        return client_files(self.tls, f"{store}.{box}", self.authority)
 
     def start(self) -> None:
         config = (DOCS / "mosquitto.conf").read_text()
@@ -80,12 +77,7 @@ class Mosquitto:
 @contextmanager
 def mosquitto(folder: Path, extra: str = "") -> Iterator[Mosquitto]:
     """A running broker below `folder`."""
-    now = dt.datetime.now(dt.UTC)
-    tls = private_directory(folder / "tls")
-    authority = certificates.new_authority(now)
-    authority.save(tls, "ca")
-    certificates.new_server(authority, ["localhost", "127.0.0.1"], now).save(tls, "broker")
-    certificates.new_client(authority, certificates.WORKER, now).save(tls, "hq")
+    authority = new_authority(private_directory(folder / "tls"))
     running = Mosquitto(folder, *free_ports(2), authority, extra)
     running.start()
     try:

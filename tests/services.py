@@ -37,6 +37,22 @@ class Files:
     key: Path
 
 
+def new_authority(tls: Path) -> certificates.Identity:
+    """An authority of its own; what it gave the broker on this machine and HQ's workers lies in `tls`."""
+    now = dt.datetime.now(dt.UTC)
+    authority = certificates.new_authority(now)
+    authority.save(tls, "ca")
+    certificates.new_server(authority, ["localhost", "127.0.0.1"], now).save(tls, "broker")
+    certificates.new_client(authority, certificates.WORKER, now).save(tls, "hq")
+    return authority
+
+
+def client_files(tls: Path, name: str, authority: certificates.Identity) -> Files:
+    """A client certificate of `authority`, for a broker whose own files lie in `tls`."""
+    certificates.new_client(authority, name, dt.datetime.now(dt.UTC)).save(tls, name)
+    return Files(tls / "ca.crt", tls / f"{name}.crt", tls / f"{name}.key")
+
+
 @dataclass
 class BrokerForTests:
     """A running broker of its own authority."""
@@ -68,8 +84,7 @@ class BrokerForTests:
 
     def files(self, name: str, authority: certificates.Identity) -> Files:
         """A client certificate of `authority`, perhaps not the broker's own."""
-        certificates.new_client(authority, name, dt.datetime.now(dt.UTC)).save(self.tls, name)
-        return Files(self.tls / "ca.crt", self.tls / f"{name}.crt", self.tls / f"{name}.key")
+        return client_files(self.tls, name, authority)
 
     def start(self) -> None:
         self.server.start()
@@ -81,12 +96,8 @@ class BrokerForTests:
 
 def new_broker(folder: Path) -> BrokerForTests:
     """A broker with its own authority and free ports below `folder`, not yet started."""
-    now = dt.datetime.now(dt.UTC)
     tls = private_directory(folder / "tls")
-    authority = certificates.new_authority(now)
-    authority.save(tls, "ca")
-    certificates.new_server(authority, ["localhost", "127.0.0.1"], now).save(tls, "broker")
-    certificates.new_client(authority, certificates.WORKER, now).save(tls, "hq")
+    authority = new_authority(tls)
     listeners = Listeners("127.0.0.1", *free_ports(2))
     users: set[str] = set()
     return BrokerForTests(Broker(folder / "nats", tls, listeners, TOPIC_ROOT, lambda: users), authority, users)

@@ -1,4 +1,4 @@
-"""A headquarters for the browser: a data directory with its own database, and `edge-hq serve` as a process."""
+"""`edge-hq serve` as a process, for the browser."""
 
 from __future__ import annotations
 
@@ -13,22 +13,8 @@ from pathlib import Path
 
 from hq.data import Data
 from hq.embedded.process import listens
-from hq.headquarters import Wishes, database, init
 
 DEADLINE_S = 60.0
-
-
-@contextmanager
-def running_database(root: Path) -> Iterator[str]:
-    """A data directory at `root` whose database runs; gives its DSN."""
-    data = Data(root)
-    init(data, Wishes())
-    server = database(data)
-    server.start()
-    try:
-        yield server.dsn()
-    finally:
-        server.stop()
 
 
 @contextmanager

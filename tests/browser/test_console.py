@@ -14,9 +14,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from cloud_sync.wire.heartbeat import DeviceState
+from hq.data import Data
+from hq.headquarters import Wishes, database, init
 from hq.warehouse import migrate
 from simulation.traffic import records as traffic
-from tests.browser.headquarters import running_database, serving
+from tests.browser.headquarters import serving
 from tests.hq.chain import Chain
 
 CHROMIUM = shutil.which("chromium")
@@ -57,12 +59,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    root = tmp_path_factory.mktemp("console") / "hq"
-    with running_database(root) as dsn:
+    data = Data(tmp_path_factory.mktemp("console") / "hq")
+    init(data, Wishes())
+    with database(data).running() as dsn:
         migrate(dsn)
         chain = Chain(dsn)
         _fill(chain)
-        with serving(root) as (url, _):
+        with serving(data.root) as (url, _):
             yield Site(url, chain)
         chain.close()
 

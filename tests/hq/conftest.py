@@ -1,4 +1,4 @@
-"""A migrated database for every test that wants one: copied from one that was migrated once."""
+"""What tests of headquarters share: keys, a box, a migrated database, copied from one that was migrated once."""
 
 from __future__ import annotations
 
@@ -14,16 +14,36 @@ from hq import keys
 from hq.data import Data, Settings, free_ports, private_directory
 from hq.embedded.postgres import Postgres
 from hq.warehouse import migrate
+from tests.cloud_sync.ingest.box import OPENING, Box
+from tests.hq.warehouse.houses import PostgresHouse
 
 TEMPLATE = "migrated"
 
 
 @pytest.fixture
+def keyring(tmp_path: Path) -> keys.Keyring:
+    data = Data(private_directory(tmp_path / "keys-of-hq"))
+    keys.ensure(data)
+    return keys.load(data)
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+@pytest.fixture
 def own(tmp_path: Path, session_database: Postgres) -> Data:
-    """A data directory with its keys, whose database is the session's server; its tables are made and empty."""
+    """A data directory with its keys, one that opens what `Box` seals among them.
+
+    Its database is the session's server; its tables are made and empty.
+    """
     place = Data(private_directory(tmp_path / "own"))
     place.save(Settings(("localhost",), "127.0.0.1", *free_ports(2), session_database.port, *free_ports(1)))
     keys.ensure(place)
+    OPENING.save(place.keys / f"seal-{OPENING.public.key_id.hex()}.key")
+    for folder in (place.tls, place.boxes):
+        private_directory(folder)
     place.password_file.write_bytes(session_database.password_file.read_bytes())
     with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
@@ -52,3 +72,9 @@ def migrated(session_database: Postgres, template: sql.Identifier) -> Iterator[s
     yield session_database.dsn(name)
     with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(identifier))
+
+
+@pytest.fixture
+def house(migrated: str, box: Box) -> PostgresHouse:
+    """A warehouse that knows the box."""
+    return PostgresHouse(migrated, [box])

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -20,49 +17,25 @@ from cloud_sync.wire.downlink import ANY_EPOCH, Command, Order, Resend
 from cloud_sync.wire.heartbeat import Answer
 from cloud_sync.wire.topics import Up
 from hq import keys, orders
-from hq.backup import DUMP, FILES, backup, restore, verify
+from hq.backup import DUMP, backup, restore, verify
 from hq.clerk import Clerk
 from hq.data import Data, Failure, free_ports, private_directory
 from hq.headquarters import database
 from hq.ingest import Worker
+from hq.rotation import FILES
 from hq.warehouse import migrate
 from hq.warehouse.columns import TABLES
 from hq.warehouse.schema import LaterDatabase
-from records import Record
-from records.types import Weight
-from tests.cloud_sync.ingest.box import NOW, OPENING, Box, batches_of
+from tests.cloud_sync.ingest.box import Box, batches_of, weigh
 from tests.hq.test_clerk import heard
 from tests.hq.test_ingest import Store, until, working
 from tests.hq.warehouse.houses import PostgresHouse, work
 from tests.services import NO_REPLAY, BrokerForTests
 
 
-def weigh(count: int) -> list[Record]:
-    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]
-
-
-@pytest.fixture
-def box(own: Data) -> Box:
-    OPENING.save(own.keys / f"seal-{OPENING.public.key_id.hex()}.key")
-    return Box()
-
-
 @pytest.fixture
 def house(own: Data, box: Box) -> PostgresHouse:
-    for folder in (own.tls, own.boxes):
-        private_directory(folder)
     return PostgresHouse(database(own).dsn(), [box])
-
-
-@contextmanager
-def started(data: Data) -> Iterator[str]:
-    """The DSN of its database, which runs meanwhile."""
-    server = database(data)
-    server.start()
-    try:
-        yield server.dsn()
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -88,7 +61,7 @@ def test_what_the_restored_ledger_lacks_comes_again_and_the_rest_is_named(
     settings = restore(place, tmp_path / "backup")
     assert settings.generation > manifest.generation
     ring = keys.load(place)
-    with started(place) as dsn:
+    with database(place).running() as dsn:
         again = PostgresHouse(dsn, [])
         assert len(again.records()) == 20
         now = datetime.now(UTC)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,29 +14,9 @@ from cloud_sync.wire.downlink import ANY_EPOCH, Command, Order, Resend, open_env
 from cloud_sync.wire.heartbeat import Answer
 from hq import keys
 from hq.clerk import EVERY, Clerk, Note
-from hq.data import Data, private_directory
-from records import Record
-from records.types import Weight
-from tests.cloud_sync.ingest.box import NOW, Box
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
 from tests.hq.warehouse.houses import PostgresHouse, work
 from tests.hq.warehouse.test_streams import image, next_epoch
-
-
-@pytest.fixture
-def keyring(tmp_path: Path) -> keys.Keyring:
-    data = Data(private_directory(tmp_path / "hq"))
-    keys.ensure(data)
-    return keys.load(data)
-
-
-@pytest.fixture
-def box() -> Box:
-    return Box()
-
-
-@pytest.fixture
-def house(migrated: str, box: Box) -> PostgresHouse:
-    return PostgresHouse(migrated, [box])
 
 
 @pytest.fixture
@@ -48,13 +26,19 @@ def clerk(migrated: str, keyring: keys.Keyring) -> Iterator[Clerk]:
     made.close()
 
 
-def weigh(count: int) -> list[Record]:
-    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]
-
-
 def tell(house: PostgresHouse, box: Box, at: datetime, seq: int) -> None:
     body = box.beat(1, seq, clock=1, at_us=int(at.timestamp() * 1_000_000))
     house.port.commit(Work(at, (Beat(Sender(box.store, box.name, box.fingerprint), body),)))
+
+
+def forked(house: PostgresHouse, box: Box) -> None:
+    """A copy of the box's disk went another way than the box; it speaks last."""
+    house.port.commit(work(box, box.batch(weigh(10))))
+    copy = next_epoch(image(box))
+    next_epoch(box)
+    house.port.commit(work(box))
+    house.port.commit(work(copy))
+    tell(house, copy, NOW, 1)
 
 
 def heard(note: Note, keyring: keys.Keyring, box: Box) -> object:
@@ -109,12 +93,7 @@ def test_a_box_that_is_away_is_not_asked(house: PostgresHouse, clerk: Clerk, box
 
 def test_a_forked_stream_is_left_by_order(house: PostgresHouse, clerk: Clerk, keyring: keys.Keyring, box: Box) -> None:
     """The box in it is told to open a new stream, again until its heartbeat names another one."""
-    house.port.commit(work(box, box.batch(weigh(10))))
-    copy = next_epoch(image(box))
-    next_epoch(box)
-    house.port.commit(work(box))
-    house.port.commit(work(copy))
-    tell(house, copy, NOW, 1)
+    forked(house, box)
 
     at, orders = NOW, []
     for _ in range(30):
@@ -131,12 +110,7 @@ def test_a_forked_stream_is_left_by_order(house: PostgresHouse, clerk: Clerk, ke
 
 def test_an_answer_ends_an_order(house: PostgresHouse, clerk: Clerk, box: Box) -> None:
     """What the box says it did, or could not, is kept with the order."""
-    house.port.commit(work(box, box.batch(weigh(10))))
-    copy = next_epoch(image(box))
-    next_epoch(box)
-    house.port.commit(work(box))
-    house.port.commit(work(copy))
-    tell(house, copy, NOW, 1)
+    forked(house, box)
     assert len(clerk.tick(NOW)) == 1
     sender = Sender(box.store, box.name, box.fingerprint)
     answer = Answer(box.store, box.name, 0, order=(1, 1), done=False, why="disk full")
@@ -172,12 +146,7 @@ def test_every_number_the_clerk_reads_was_folded(house: PostgresHouse, clerk: Cl
 
 def test_orders_carry_the_generation(migrated: str, house: PostgresHouse, keyring: keys.Keyring, box: Box) -> None:
     """A restored headquarters speaks above what it may have said before, whatever its counters are."""
-    house.port.commit(work(box, box.batch(weigh(10))))
-    copy = next_epoch(image(box))
-    next_epoch(box)
-    for side in (box, copy):
-        house.port.commit(work(side))
-    tell(house, copy, NOW, 1)
+    forked(house, box)
     ranks = []
     for generation in (1, 2):
         clerk = Clerk(migrated, keyring, generation)

@@ -15,23 +15,11 @@ from hypothesis import strategies as st
 from cloud_sync.wire.heartbeat import LaneState
 from hq.complete import BoxReport, _count
 from hq.completeness import _object, _text, reports
-from hq.warehouse import migrate
 from hq.warehouse.spans import size, spans_of
 from records import Lane, Record
 from records.types import Loss, Weight
 from tests.cloud_sync.ingest.box import NOW, Box
 from tests.hq.warehouse.houses import PostgresHouse, told, work
-
-
-@pytest.fixture
-def box() -> Box:
-    return Box()
-
-
-@pytest.fixture
-def house(database: str, box: Box) -> PostgresHouse:
-    migrate(database)
-    return PostgresHouse(database, [box])
 
 
 @pytest.fixture

@@ -65,13 +65,6 @@ async def until(true: object, deadline_s: float = DEADLINE_S) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-def keyring(tmp_path: Path) -> keys.Keyring:
-    data = Data(private_directory(tmp_path / "keys-of-hq"))
-    keys.ensure(data)
-    return keys.load(data)
-
-
 @asynccontextmanager
 async def working(worker: Worker) -> AsyncIterator[None]:
     task = asyncio.create_task(worker.run())

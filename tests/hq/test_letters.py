@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
@@ -15,21 +14,8 @@ from cloud_sync.wire.topics import Address, Up
 from hq.cli import main
 from hq.data import Data
 from hq.headquarters import database
-from records import Record
-from records.types import Weight
-from tests.cloud_sync.ingest.box import NOW, OPENING, Box
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
 from tests.hq.warehouse.houses import PostgresHouse, work
-
-
-def weigh(count: int) -> list[Record]:
-    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]
-
-
-@pytest.fixture
-def box(own: Data) -> Box:
-    """Seals to a key that is in the headquarters' ring."""
-    OPENING.save(own.keys / f"seal-{OPENING.public.key_id.hex()}.key")
-    return Box()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from cloud_sync.uplink.messages import LinkDown, LinkUp, Parcel
 from cloud_sync.uplink.mqtt import Broker, Tls
 from cloud_sync.wire.topics import Address, Up
 from hq import keys
-from hq.data import Data, private_directory
 from hq.ingest import Worker
 from hq.warehouse import migrate
 from tests.cloud_sync.ingest.box import Box, batches_of
@@ -29,13 +28,6 @@ from tests.mosquitto import Mosquitto, mosquitto, needs_mosquitto
 from tests.services import NO_REPLAY, Files
 
 pytestmark = needs_mosquitto
-
-
-@pytest.fixture
-def keyring(tmp_path: Path) -> keys.Keyring:
-    data = Data(private_directory(tmp_path / "keys-of-hq"))
-    keys.ensure(data)
-    return keys.load(data)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from hashlib import sha256
 from random import Random
 
@@ -25,6 +26,7 @@ from cloud_sync.wire.epoch import NO_EPOCH, EpochHeader, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat, LaneState, Will
 from cloud_sync.wire.topics import Address, Up
 from records import Lane, Record, lane_of, to_wire, type_of
+from records.types import Weight
 from simulation import traffic
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -146,3 +148,8 @@ def sales(seed: int, count: int) -> list[Record]:
     """Vital records: tickets and what else is dear."""
     vital = (record for record in busy(seed) if lane_of(record.data) is Lane.VITAL)
     return [next(vital) for _ in range(count)]
+
+
+def weigh(count: int) -> list[Record]:
+    """Normal records that say the same."""
+    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]

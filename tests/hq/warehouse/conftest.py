@@ -1,4 +1,4 @@
-"""A migrated database that is empty for every test, made once."""
+"""A migrated database that is empty for every test, made once; houses on it and in memory."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from psycopg import sql
 from hq.embedded.postgres import Postgres
 from hq.warehouse import migrate
 from hq.warehouse.columns import TABLES
+from tests.hq.warehouse.houses import Make, MemoryHouse, PostgresHouse
 
 LEDGER = (
     "box",
@@ -52,3 +53,12 @@ def migrated(migrated_once: str) -> Iterator[str]:
     with psycopg.connect(migrated_once, autocommit=True) as connection:
         for table in [*LEDGER, *(table.name for table in TABLES.values())]:
             connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def make(request: pytest.FixtureRequest) -> Make:
+    """A house with these boxes registered, of either kind."""
+    if request.param == "memory":
+        return lambda *boxes: MemoryHouse(boxes)
+    dsn = request.getfixturevalue("migrated")
+    return lambda *boxes: PostgresHouse(dsn, boxes)

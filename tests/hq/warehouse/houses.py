@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, date, datetime
 from typing import Protocol
@@ -55,6 +55,9 @@ class House(Protocol):
 
     def corrected(self) -> list[datetime | None]:
         """Of the weights by number: when they happened, where their clock was repaired."""
+
+
+Make = Callable[..., House]  # of boxes
 
 
 class MemoryHouse:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-
-import pytest
 
 from records import ClockQuality, Record
 from records.types import ClockStep, Weight
 from tests.cloud_sync.ingest.box import NOW, Box
-from tests.hq.warehouse.houses import House, MemoryHouse, PostgresHouse, work
+from tests.hq.warehouse.houses import Make, work
 
-Make = Callable[..., House]
 UNKNOWN, SYNCED = ClockQuality.UNKNOWN, ClockQuality.SYNCED
 EPOCH_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 BOOT = bytes(16).hex()
-
-
-@pytest.fixture(params=["postgres", "memory"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    if request.param == "memory":
-        yield lambda *boxes: MemoryHouse(boxes)
-        return
-    dsn = request.getfixturevalue("migrated")
-    yield lambda *boxes: PostgresHouse(dsn, boxes)
 
 
 def weight(at: datetime, mono_s: int, clock: ClockQuality = UNKNOWN) -> Record:

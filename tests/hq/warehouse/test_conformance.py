@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,23 +16,7 @@ from hq.warehouse.spans import gaps, spans_of
 from records import Lane, Record
 from records.types import DeviceHealth, DoorCount, PosReceipt, PosSale, SaleLine, Scan, Weight, WifiPresence
 from tests.cloud_sync.ingest.box import NOW, ZSTD, Box, batches_of, sales
-from tests.hq.warehouse.houses import House, MemoryHouse, PostgresHouse, told, work
-
-Make = Callable[..., House]
-
-
-@pytest.fixture(params=["postgres", "memory"])
-def make(request: pytest.FixtureRequest) -> Make:
-    """A house with these boxes registered."""
-    if request.param == "memory":
-        return lambda *boxes: MemoryHouse(boxes)
-    dsn = request.getfixturevalue("migrated")
-    return lambda *boxes: PostgresHouse(dsn, boxes)
-
-
-@pytest.fixture
-def box() -> Box:
-    return Box()
+from tests.hq.warehouse.houses import Make, MemoryHouse, told, work
 
 
 def weigh(*kilograms: str | int) -> list[Record]:

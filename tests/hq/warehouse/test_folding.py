@@ -4,34 +4,16 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
-from decimal import Decimal
 
 import psycopg
-import pytest
 
 from hq.complete import report
 from hq.warehouse.folding import AFTER, fold
 from hq.warehouse.postgres import PostgresWarehouse
-from records import Record
-from records.types import Weight
-from tests.cloud_sync.ingest.box import NOW, Box
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
 from tests.hq.warehouse.houses import PostgresHouse, work
 
 LATER = NOW + AFTER + timedelta(days=2)
-
-
-@pytest.fixture
-def box() -> Box:
-    return Box()
-
-
-@pytest.fixture
-def house(migrated: str, box: Box) -> PostgresHouse:
-    return PostgresHouse(migrated, [box])
-
-
-def weigh(count: int) -> list[Record]:
-    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]
 
 
 def folded(house: PostgresHouse) -> int:

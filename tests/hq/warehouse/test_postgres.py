@@ -18,11 +18,6 @@ from tests.cloud_sync.ingest.box import NOW, Box, batches_of, busy, sales
 from tests.hq.warehouse.houses import PostgresHouse, work
 
 
-@pytest.fixture
-def box() -> Box:
-    return Box()
-
-
 def in_groups(works: list[Work], rng: Random) -> list[Work]:
     """The same parts in another order and in transactions of up to nine."""
     parts = [part for one in works for part in one.parts]

@@ -15,7 +15,7 @@ from hq.warehouse.columns import TABLES
 from hq.warehouse.schema import LaterDatabase, add_partitions, bring_to, migrations, months
 from records import RECORD_TYPES, Record
 from records.types import Weight
-from tests.cloud_sync.ingest.box import NOW, Box
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
 from tests.hq.warehouse.houses import PostgresHouse, work
 
 ROW = {"store": "0214", "box": "box-1", "stream": b"s", "epoch": b"e", "lane": 1, "seq": 1, "device": "d", "mono_ms": 0}
@@ -114,7 +114,7 @@ def fill_version_1(connection: psycopg.Connection, box: Box, batch: bytes) -> No
 def test_a_database_of_the_first_release_goes_on(database: str) -> None:
     """Migrated, it still tells what is stored and what is explained, knows its batches again, and takes new ones."""
     box = Box()
-    old = box.batch([Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(10)])
+    old = box.batch(weigh(10))
     with psycopg.connect(database) as connection:
         bring_to(connection, migrations()[:1])
         fill_version_1(connection, box, old)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 from hashlib import sha256
 
 import pytest
@@ -14,26 +12,11 @@ from cloud_sync.wire.downlink import ANY_EPOCH
 from cloud_sync.wire.heartbeat import Answer, LaneState
 from hq.complete import BoxReport, report, wanted
 from records import Lane, Record
-from records.types import Loss, StreamOpen, Weight
-from tests.cloud_sync.ingest.box import NOW, Box
-from tests.hq.warehouse.houses import House, MemoryHouse, PostgresHouse, work
+from records.types import Loss, StreamOpen
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
+from tests.hq.warehouse.houses import House, Make, work
 
-Make = Callable[..., House]
 NOW_US = int(NOW.timestamp() * 1_000_000)
-
-
-@pytest.fixture(params=["postgres", "memory"])
-def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    """A house with these boxes registered."""
-    if request.param == "memory":
-        yield lambda *boxes: MemoryHouse(boxes)
-        return
-    dsn = request.getfixturevalue("migrated")
-    yield lambda *boxes: PostgresHouse(dsn, boxes)
-
-
-def weigh(count: int) -> list[Record]:
-    return [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(count)]
 
 
 def image(box: Box) -> Box:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from hashlib import sha256
 from random import Random
 
@@ -15,8 +14,8 @@ from cloud_sync.wire.downlink import ANY_EPOCH
 from cloud_sync.wire.heartbeat import Answer, LaneState
 from hq.complete import report
 from records import Record
-from records.types import Loss, StreamOpen, Weight
-from tests.cloud_sync.ingest.box import NOW, Box
+from records.types import Loss, StreamOpen
+from tests.cloud_sync.ingest.box import NOW, Box, weigh
 from tests.hq.warehouse.houses import MemoryHouse, PostgresHouse, parts
 
 NOW_US = int(NOW.timestamp() * 1_000_000)
@@ -37,14 +36,12 @@ class Store:
         return list(self.random.choice(self.DEEDS)(self, side))
 
     def send(self, side: Box) -> list[Part]:
-        records = [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(self.random.randint(1, 9))]
-        payload = side.batch(records)
+        payload = side.batch(weigh(self.random.randint(1, 9)))
         return list(parts(side, [payload], header=True)) if self.random.random() < 0.8 else []
 
     def repack(self, side: Box) -> list[Part]:
         first, size = self.random.randint(1, max(side.seqs[1], 2)), self.random.randint(1, 12)
-        records = [Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(size)]
-        return list(parts(side, [side.batch(records, first)], header=True))
+        return list(parts(side, [side.batch(weigh(size), first)], header=True))
 
     def epoch(self, side: Box) -> list[Part]:
         side.new_epoch()
@@ -83,7 +80,7 @@ class Store:
         return [Reply(Sender(side.store, side.name, side.fingerprint), answer)]
 
     def rot(self, side: Box) -> list[Part]:
-        payload = side.batch([Record("scale-1", NOW, Weight(kg=Decimal(1))) for _ in range(3)])
+        payload = side.batch(weigh(3))
         topic = f"se/{side.store}/{side.name}/up/batch"
         sender = Sender(side.store, side.name, side.fingerprint)
         return [Letter(sender, sha256(payload).digest(), topic, "rotten", payload, refused=True, sealed=True)]
