@@ -33,7 +33,7 @@ from edge_agent.station import Station
 from records import to_json
 from records.types import Punch
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
-from tests.devices.test_zkteco import told
+from tests.devices.zkteco.terminal import told
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running
 

@@ -27,7 +27,7 @@ from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from records.types import Quarantine, Transaction
-from tests.devices.test_pos_sql import Till
+from tests.devices.pos_sql.till import Till
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running
 

@@ -36,7 +36,7 @@ from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from tests.cloud_sync.ingest.box import KEYS, NOW, OPENING, ROOT, SIGNER
-from tests.devices.test_pos_sql import Till
+from tests.devices.pos_sql.till import Till
 from tests.edge_agent.boxes import NOON
 from tests.edge_agent.test_recorder import AMPLE
 from tests.hq.warehouse.houses import OPENED, PostgresHouse

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-import threading
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -19,40 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.driver import Context, Reading, Rejected
 from devices.framing import MAX_NOISE
 from devices.modbus.frames import crc, question
 from devices.modbus.register_map import MAPS, RegisterMap, shipped
 from devices.modbus.simulator import Slave, cold_room, frame, messages
 from devices.registry import driver
-from edge_agent.simulate import main as simulate
 from records.types import DoorCount, Energy, TempAmbient
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
-from tests.devices.line import PATIENCE_S, lost, playing, serving, until
+from tests.devices.modbus.bus import ASK, AT, answer, celsius, read, reasons, words
 from tests.samples import SHARED, needs_samples
-
-AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
-ASK = question(1, 3, 0, 2)
-
-
-def words(*numbers: int) -> bytes:
-    return b"".join((number & 0xFFFF).to_bytes(2, "big") for number in numbers)
-
-
-def answer(slave: int, data: bytes, function: int = 3) -> bytes:
-    return frame(bytes((slave, function, len(data))) + data)
-
-
-def read(data: bytes, map: str | dict[str, Any] = "renke", **settings: Any) -> list[Item]:
-    return fed(decoder_of("modbus", Context(), map=map, **settings), [data], AT)
-
-
-def reasons(items: list[Item]) -> list[str]:
-    return [item.reason for item in items if isinstance(item, Rejected)]
-
-
-def celsius(items: list[Item]) -> list[float | None]:
-    return [item.data.celsius for item in items if isinstance(item, Reading) and isinstance(item.data, TempAmbient)]
 
 
 @pytest.mark.parametrize("capture", drop_cases("modbus"), ids=lambda path: path.stem)
@@ -234,123 +207,6 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert len(celsius(read(bus))) == 200
     assert Slave(1, cold_room(Random(1))).hear(question(1, 3, 5, 1)) == frame(b"\x01\x83\x02")
     assert Slave(1, cold_room(Random(1))).hear(question(2, 3, 0, 2)) == b""
-
-
-# --- live ------------------------------------------------------------------------------------------------------------
-
-
-def opened(port: str, **settings: Any) -> Driver:
-    entry = {"id": "m", "driver": "modbus", "port": port, "map": "renke", "interval_s": 1, "answer_s": 0.3, **settings}
-    package = driver("modbus")
-    device = package.device(package.options.model_validate(entry), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
-
-
-def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
-    """Each by its own map and name; one that is silent is told once and keeps nobody waiting."""
-    rooms = {1: Slave(1, lambda *_: words(650, -180)), 3: Slave(3, lambda *_: words(55))}
-    slaves = [
-        {"address": 1, "name": "freezer"},
-        {"address": 2, "name": "nobody"},
-        {"address": 3, "name": "fridge", "map": "carel-ir33"},
-    ]
-    with playing(lambda said: b"".join(room.hear(said) for room in rooms.values())) as line:
-        device = opened(line.port, slaves=slaves)
-        items = until(device, lambda items: len(celsius(items)) >= 4)
-        device.close()
-
-    told = [(i.data.probe, i.data.celsius) for i in items if isinstance(i, Reading) and isinstance(i.data, TempAmbient)]
-    assert told[:4] == [("freezer", -18.0), ("fridge", 5.5)] * 2
-    assert reasons(items) == ["slave 2 does not answer; check its address, wiring and power"]
-
-
-def test_a_wrong_slave_and_noise_before_the_answer_do_no_harm() -> None:
-    """The question stays open until its own answer comes."""
-    with playing(lambda _: b"\xff" + answer(9, words(1, 1)) + answer(1, words(650, -180))) as line:
-        device = opened(line.port)
-        items = until(device, lambda items: bool(celsius(items)))
-        device.close()
-    assert celsius(items) == [-18.0]
-    assert "an answer of slave 9 to a question to slave 1" in reasons(items)
-
-
-def test_a_bus_on_which_nobody_answers_is_offline() -> None:
-    """With what to check; and so is one that is unplugged, and one that was never there."""
-    with playing(lambda _: b"") as line:
-        device = opened(line.port)
-        assert "check wiring" in lost(device)
-        device.close()
-        device.open()
-        device.close()
-    with pytest.raises(DeviceOffline, match="no such port"):
-        opened(line.port + "-gone")
-
-
-def test_simulate_answers_real_questions(tmp_path: Path) -> None:
-    """`edge-agent simulate modbus` is a slave on a line: it answers as often as it was told to, then goes."""
-    link = tmp_path / "bus"
-    play = threading.Thread(
-        target=simulate, args=("modbus",), kwargs={"to": str(link), "count": 3, "interval_s": 0, "seed": 1}
-    )
-    play.start()
-    deadline = time.monotonic() + PATIENCE_S
-    while not link.is_symlink():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    device = opened(str(link))
-    assert len(celsius(until(device, lambda items: len(items) == 3))) == 3
-    play.join(PATIENCE_S)
-    assert not play.is_alive()
-    assert not link.is_symlink()
-    device.close()
-
-
-def test_unplugged_and_back() -> None:
-    """A lost port raises; opened again the bus is read again."""
-    with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
-        device = opened(line.port)
-        until(device, lambda items: bool(celsius(items)))
-    assert "check the cable" in lost(device)
-    device.close()
-    with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
-        back = opened(line.port)
-        assert celsius(until(back, lambda items: bool(celsius(items)))) == [3.0]
-        back.close()
-
-
-def mbap(said: bytes, data: bytes, number: int | None = None) -> bytes:
-    asked, _, _ = struct.unpack_from(">HHH", said)
-    body = said[6:8] + bytes((len(data),)) + data
-    return struct.pack(">HHH", asked if number is None else number, 0, len(body)) + body
-
-
-def test_modbus_tcp_is_read() -> None:
-    """An answer to an older question is dropped; the same registers give the same values as on a line."""
-    with serving(lambda: lambda said: mbap(said, words(1, 1), 0xEEEE) + mbap(said, words(650, -181))) as port:
-        device = opened(f"tcp://127.0.0.1:{port}")
-        assert celsius(until(device, lambda items: bool(celsius(items)))) == [-18.1]
-        device.close()
-
-
-@pytest.mark.parametrize(
-    ("reply", "reason"),
-    [
-        (lambda _: b"HTTP/1.1 400 Bad Request\r\n", "does not speak Modbus TCP"),
-        (lambda _: b"", "connection is gone"),
-        (lambda said: mbap(said, words(1, 1), 0xEEEE), "no slave answers"),
-        (lambda said: mbap(said, words(1, 1))[:5], "no slave answers"),
-    ],
-)
-def test_a_server_that_misbehaves_is_offline(reply: Callable[[bytes], bytes], reason: str) -> None:
-    """Another protocol, a hang-up, answers to other questions, half an answer: all end in a reason."""
-    with serving(lambda: reply) as port:
-        device = opened(f"tcp://127.0.0.1:{port}")
-        assert reason in lost(device)
-        device.close()
-    with pytest.raises(DeviceOffline, match="check address"):
-        opened(f"tcp://127.0.0.1:{port}")
 
 
 def test_crc_is_that_of_the_specification() -> None:

@@ -1,58 +1,27 @@
-"""milesight: uplinks of door counters, whoever forwards them, become what went in and out; lost frames cost nobody."""
+"""milesight: every visitor counts once, whatever frames are lost or come again."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.driver import Context, Item, Reading, Receiver, Rejected, Request
+from devices.driver import Context, Reading, Receiver, Rejected, Request
 from devices.json_documents import MAX_DOCUMENT
 from devices.milesight import channels, makers
-from devices.milesight.simulator import messages, payload, uplink
+from devices.milesight.simulator import messages, payload
 from devices.registry import driver
-from records.types import DoorCount, TempAmbient, ZoneOccupancy
+from records.types import TempAmbient, ZoneOccupancy
 from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
-from tests.samples import SHARED, needs_samples
-
-NINE = datetime(2026, 11, 21, 9, tzinfo=UTC)
-AT = NINE + timedelta(hours=20)
-MINUTE = timedelta(minutes=1)
-
-
-def period(in_: int, out: int) -> bytes:
-    return b"\x05\xcc" + in_.to_bytes(2, "little") + out.to_bytes(2, "little")
-
-
-def short_total(in_: int, out: int) -> bytes:
-    return b"\x04\xcc" + in_.to_bytes(2, "little") + out.to_bytes(2, "little")
-
-
-def frame(number: int, data: bytes, minute: float | None = None) -> bytes:
-    """As a gateway forwards it, by default each minute one."""
-    return uplink(number, NINE + (number if minute is None else minute) * MINUTE, data)
-
-
-def read(*bodies: bytes, context: Context | None = None, **settings: Any) -> list[Item]:
-    """Each body a push of its own."""
-    decoder = decoder_of("milesight", context or Context(), **settings)
-    return [item for body in bodies for item in [*decoder.feed(body, AT), *decoder.end(AT)]]
-
-
-def data(items: list[Item]) -> list[DoorCount]:
-    return [item.data for item in items if isinstance(item, Reading) and isinstance(item.data, DoorCount)]
-
-
-def counts(items: list[Item]) -> list[tuple[int, int]]:
-    return [(count.in_, count.out) for count in data(items)]
+from tests.devices.milesight.uplinks import AT, MINUTE, NINE, counts, data, frame, period, read, short_total
 
 
 @pytest.mark.parametrize("capture", drop_cases("milesight"), ids=lambda path: path.stem)
@@ -321,169 +290,3 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert all(before.to == after.from_ for before, after in pairwise(told))
     assert not any(count.gap or count.resumed for count in told)
     assert sum(count.in_ for count in told) > 0
-
-
-def values(case: Any, *names: str) -> list[int]:
-    wanted = {f"value.data.{name}" for name in names}
-    return [value for key, value in case["expect"] if key in wanted]
-
-
-WANTED = {  # what a case expects as counts since the last report: in and out
-    "IMBuildings_PeopleCounter": (("counterA",), ("counterB",)),
-    "milesight_VS121": (("in",), ("out",)),
-    "milesight_VS132": (("periodicCounterIn",), ("periodicCounterOut",)),
-    "milesight_VS350": (("periodicCountIn",), ("periodicCountOut",)),
-    "milesight_VS351": (("periodicCountIn",), ("periodicCountOut",)),
-    "yosensi_YO-PeopleCounter": (("leftToRight",), ("rightToLeft",)),
-}
-
-
-@needs_samples
-@pytest.mark.parametrize("model", WANTED)
-def test_every_vector_decodes_to_what_it_expects(model: str) -> None:
-    """Counts of the period are those beside the payload, and cases without any give none."""
-    assert SHARED
-    place = SHARED / f"samples/door_counter/lorawan_{model}.json"
-    found = 0
-    for case in json.loads(place.read_text(encoding="utf-8"))["cases"]:
-        pairs = list(zip(values(case, *WANTED[model][0]), values(case, *WANTED[model][1]), strict=True))
-        assert counts(read(json.dumps(case["input"]).encode())) == pairs
-        found += len(pairs)
-    assert found
-
-
-@needs_samples
-def test_vectors_of_totals_and_events_decode_to_them() -> None:
-    """What is not told as a period is remembered as the total that the vector expects."""
-    assert SHARED
-    totals = {
-        "adeunis_pulse4": ("counterValue", 0),
-        "browan_TBDW100": ("count", 0),
-        "disruptiveTechnologies_proximityCounter": ("objectPresentCount", 0),
-        "dragino_lds02": ("openCounts", 0),
-        "elsys_ems-door": ("pulseAbs1", 0),
-        "hkt_doorSensor": ("absOpenings", 1),
-        "terabee_peopleCountingM": ("fw", 0),
-    }
-    for model, (name, number) in totals.items():
-        place = SHARED / f"samples/door_counter/lorawan_{model}.json"
-        case = json.loads(place.read_text(encoding="utf-8"))["cases"][number]
-        item, *_ = read(json.dumps(case["input"]).encode())
-        remembered = next(value for key, value in item.state.items() if key.startswith("line/") and value)
-        assert json.loads(remembered)["total"]["in_"] == values(case, name)[0], model
-
-
-@needs_samples
-def test_every_vector_is_decoded_or_passed_over() -> None:
-    """No payload of the samples is set aside, whether it comes in a document or bare."""
-    assert SHARED
-    files = sorted((SHARED / "samples/door_counter").glob("lorawan_*.json"))
-    assert len(files) >= 15
-    for file in files:
-        for case in json.loads(file.read_text(encoding="utf-8"))["cases"]:
-            bodies = [json.dumps(case["input"]).encode()]
-            bodies += [bytes.fromhex(text)] if (text := case["input"]["data"].get("payloadHex")) else []
-            told = [read(body) for body in bodies]
-            assert [item for items in told for item in items if isinstance(item, Rejected)] == [], file.name
-            assert counts(told[0]) == counts(told[-1])
-
-
-def ambient(items: list[Item]) -> list[tuple[str | None, float | None, float | None]]:
-    found = [item.data for item in items if isinstance(item, Reading)]
-    return [(one.probe, one.celsius, one.humidity_pct) for one in found if isinstance(one, TempAmbient)]
-
-
-def celsius(tenths: int) -> bytes:
-    return b"\x03\x67" + tenths.to_bytes(2, "little", signed=True)
-
-
-Warm = tuple[float, float | None]
-THERMOMETERS: dict[str, list[list[Warm]]] = {  # temperatures and humidities of each case, a sensor's own first
-    "adeunis_temp4": [[(43.5, None), (-10.0, None)]],
-    "disruptiveTechnologies_temperature": [[(24.0, None)]],
-    "dragino_lht52": [[(22.53, 54.4), (-26.18, None)]],
-    "dragino_lht65": [[(26.01, 47.6)]],
-    "dragino_lsn50v2-d23": [[(13.0, None), (5.2, None), (-0.3, None)]],
-    "milesight_EM320-TH": [[(27.2, 46.5), (30.8, 50.5)]],
-    "milesight_EM500-PT100": [[(28.1, None)]],
-    "milesight_TS101": [[(26.3, None)]],
-    "milesight_TS201": [[(30.8, None)], [(-6.7, None)]],
-    "yosensi_YO-RefrigerantMonitor": [[(26.3, 51.0), (27.2, None)]],
-}
-
-
-@needs_samples
-@pytest.mark.parametrize("model", THERMOMETERS)
-def test_every_thermometer_decodes_to_what_it_expects(model: str) -> None:
-    """In a document and as a bare payload, and nothing of it is counted as people."""
-    assert SHARED
-    cases = json.loads((SHARED / f"samples/thermometer/lorawan_{model}.json").read_text(encoding="utf-8"))["cases"]
-    for case, expected in zip(cases, THERMOMETERS[model], strict=True):
-        bodies = [json.dumps(case["input"]).encode()]
-        bodies += [bytes.fromhex(text)] if (text := case["input"]["data"].get("payloadHex")) else []
-        for body in bodies:
-            items = read(body)
-            assert [(told, humidity) for _, told, humidity in ambient(items)] == expected
-            assert data(items) == []
-
-
-def test_a_probe_that_is_not_connected_is_set_aside() -> None:
-    """An LHT65 says 327.67 °C of it; a DS18B20 that has not measured says 85 °C."""
-    for body, reason in (
-        (bytes.fromhex("cc2c0a2901dc017fff7fff"), "327.67 °C cannot be true"),
-        (bytes.fromhex("0e4103520000 0c0034fffd".replace(" ", "")), "before it has measured"),
-    ):
-        (reject,) = [item for item in read(body) if isinstance(item, Rejected)]
-        assert reason in reject.reason
-
-
-def test_temperatures_are_judged_like_all_others() -> None:
-    """Spikes are set aside, limits make excursions, names are the configuration's; all of it survives a restart."""
-    state: dict[str, bytes] = {}
-
-    def push(number: int, tenths: int, minute: int) -> Item:
-        settings = {"probes": [{"id": "door", "name": "freezer-1", "max_c": -15}], "after_s": 600}
-        (item,) = read(frame(number, celsius(tenths), minute), context=Context(state=dict(state)), **settings)
-        state.update({key: value for key, value in item.state.items() if value is not None})
-        return item
-
-    cold, spike, warm, still = (push(*told) for told in ((1, -180, 0), (2, 795, 1), (3, -140, 2), (4, -140, 13)))
-    assert isinstance(cold, Reading)
-    assert cold.data == TempAmbient(-18.0, "freezer-1")
-    assert isinstance(spike, Rejected)
-    assert "a jump from -18 to 79.5 °C (freezer-1)" in spike.reason
-    assert isinstance(warm, Reading)
-    assert warm.data == TempAmbient(-14.0, "freezer-1")
-    assert isinstance(still, Reading)
-    assert still.data == TempAmbient(-14.0, "freezer-1", excursion="high")
-
-
-def test_kept_temperatures_are_told_at_their_own_time() -> None:
-    """They come again with one identity, and stir neither spikes nor excursions of what is measured now."""
-    moment = NINE - timedelta(hours=3)
-    kept = b"\x20\xce" + int(moment.timestamp()).to_bytes(4, "little") + b"\x02" + celsius(200)[2:]
-    items = read(frame(1, celsius(-180)), frame(2, kept), frame(2, kept), frame(3, celsius(-181)))
-    assert [told for _, told, _ in ambient(items)] == [-18.0, 20.0, 20.0, -18.1]
-    _, first, second, _ = items
-    assert isinstance(first, Reading)
-    assert isinstance(second, Reading)
-    assert first.at == moment
-    assert first.identity == second.identity is not None
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"temperature": 27.2, "humidity": 46.5}, [("door", 27.2, 46.5)]),
-        ({"TempC_SHT": 3.5, "Hum_SHT": "81.2", "TempC_DS": -2.25}, [("door", 3.5, 81.2), ("door/2", -2.25, None)]),
-        (
-            {"TempC1": 1, "TempC2": 2.0, "TempC3": 3.0},
-            [("door", 1.0, None), ("door/2", 2.0, None), ("door/3", 3.0, None)],
-        ),
-        ({"temperature": "n/a"}, []),
-    ],
-)
-def test_temperatures_that_a_server_decoded_are_read(values: dict[str, object], expected: list[object]) -> None:
-    """Where the payload is nobody's that is known."""
-    document = {"devEUI": "a", "deviceName": "door", "fPort": 77, "fCnt": 1, "data": "AA==", "object": values}
-    assert ambient(read(json.dumps(document).encode())) == expected

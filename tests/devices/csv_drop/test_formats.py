@@ -1,17 +1,16 @@
-"""csv-drop: rows of a till's export become tickets, and a broken row costs that row alone."""
+"""csv-drop: encodings, dates and numbers of every kind, and any input."""
 
 from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, cast
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -21,219 +20,11 @@ from pydantic import ValidationError
 from devices.csv_drop.options import Options
 from devices.csv_drop.simulator import messages
 from devices.csv_drop.values import number
-from devices.driver import Context, Item, Reading, Rejected
 from devices.registry import driver
-from records.types import PosReturn, PosSale, Transaction
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of, printed
+from records.types import PosReturn, PosSale
+from tests.devices.cases import decoder_of, drop_cases, fed, pieces_of, printed
+from tests.devices.csv_drop.rows import AT, HEADER, SHANGHAI, local, read, reasons, tickets
 from tests.samples import SHARED, needs_samples
-
-AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
-SHANGHAI = Context(timezone=ZoneInfo("Asia/Shanghai"), currency="CNY")
-HEADER = "transaction_id,at,item_id,name,quantity,unit_price\n"
-
-
-def read(data: bytes | str, context: Context = SHANGHAI, **settings: Any) -> list[Item]:
-    body = data.encode() if isinstance(data, str) else data
-    return fed(decoder_of("csv-drop", context, **settings), [body], AT)
-
-
-def tickets(items: list[Item]) -> list[Transaction]:
-    return [cast(Transaction, item.data) for item in items if isinstance(item, Reading)]
-
-
-def reasons(items: list[Item]) -> list[str]:
-    return [item.reason for item in items if isinstance(item, Rejected)]
-
-
-def one(row: str, **settings: Any) -> Transaction:
-    (ticket,) = tickets(read(HEADER + row + "\n", **settings))
-    return ticket
-
-
-def local(ticket_time: str, **settings: Any) -> datetime:
-    (item,) = read(HEADER + f'1,"{ticket_time}",a,A,1,1\n', **settings)
-    assert isinstance(item, Reading), item
-    return item.at.astimezone(SHANGHAI.timezone)
-
-
-@pytest.mark.parametrize("capture", drop_cases("csv_drop"), ids=lambda path: path.stem)
-def test_recorded_files_decode_as_recorded(capture: Path) -> None:
-    """Each recorded export gives its records and what is set aside."""
-    got, expected = decoded("csv-drop", capture)
-    assert got == expected
-
-
-# --- tickets -------------------------------------------------------------------------------------------------------
-
-
-def test_rows_of_a_ticket_need_not_be_adjacent() -> None:
-    """Rows of one number become one record, in the order of their first rows."""
-    items = read(HEADER + "1,2026-11-21 09:00,a,A,1,1\n2,2026-11-21 09:01,b,B,1,2\n1,2026-11-21 09:00,c,C,1,3\n")
-    assert [(t.transaction_id, [line.item_id for line in t.lines]) for t in tickets(items)] == [
-        ("1", ["a", "c"]),
-        ("2", ["b"]),
-    ]
-
-
-def test_equal_rows_are_two_lines() -> None:
-    """A customer who buys the same twice has bought it twice."""
-    row = "1,2026-11-21 09:00,a,A,1,2.50\n"
-    (ticket,) = tickets(read(HEADER + row + row))
-    assert [line.line for line in ticket.lines] == [1, 2]
-    assert ticket.total == Decimal("5.00")
-
-
-def test_amounts_are_exact_decimals() -> None:
-    """Quantity × price is computed in decimals, without rounding."""
-    assert one("1,2026-11-21 09:00,a,A,0.735,19.99").lines[0].extended_amount == Decimal("14.69265")
-
-
-def test_the_column_of_amounts_wins_over_the_product() -> None:
-    """A discounted line keeps the amount that the till told."""
-    (ticket,) = tickets(read("invoice,date,qty,price,amount\n1,2026-11-21,3,10,25\n"))
-    assert ticket.total == Decimal(25)
-
-
-@pytest.mark.parametrize("quantity", ["-2", "2"])
-def test_a_return_is_negative_whichever_sign_the_till_gave(quantity: str) -> None:
-    """A number with the prefix is a return; its quantities and amounts are negative, its price is not."""
-    ticket = one(f"C1,2026-11-21 09:00,a,A,{quantity},2.50", return_prefix="C")
-    assert isinstance(ticket, PosReturn)
-    line = ticket.lines[0]
-    assert (line.kind, line.quantity, line.unit_price, line.extended_amount, line.flags) == (
-        "return", Decimal(-2), Decimal("2.50"), Decimal("-5.00"), (),
-    )  # fmt: skip
-    assert ticket.total == Decimal("-5.00")
-    assert ticket.transaction_id == "C1"
-
-
-@pytest.mark.parametrize(
-    ("row", "flags"),
-    [
-        ("1,2026-11-21 09:00,a,A,1866,0.003", ()),
-        ("1,2026-11-21 09:00,a,A,0,2", ("zero-quantity",)),
-        ("1,2026-11-21 09:00,a,A,1,0", ("zero-price",)),
-        ("1,2026-11-21 09:00,a,A,-1,2", ("negative-quantity",)),
-        ("1,2026-11-21 09:00,a,A,1,-11062.06", ("negative-price",)),
-    ],
-)
-def test_odd_lines_are_kept_with_a_flag(row: str, flags: tuple[str, ...]) -> None:
-    """Fuel by the cent, gifts and corrections are sales, flagged where they are odd."""
-    ticket = one(row)
-    assert isinstance(ticket, PosSale)
-    assert ticket.lines[0].flags == flags
-
-
-def test_what_is_unknown_is_absent() -> None:
-    """A blank cell is no value: no customer, no price, and so no amount and no total."""
-    (ticket,) = tickets(read("invoice,date,qty,price,customer\n1,2026-11-21,1,,\n"))
-    assert (ticket.customer, ticket.lines[0].unit_price, ticket.lines[0].extended_amount, ticket.total) == (None,) * 4
-
-
-def test_the_business_day_is_part_of_the_identity() -> None:
-    """A number that starts anew every day, or on every till, is another ticket."""
-    header = "till,no,date,qty\n".replace("no", "invoice no")
-    rows = "1,7,2026-11-21 23:00,1\n1,7,2026-11-22 04:59,1\n1,7,2026-11-22 05:00,1\n2,7,2026-11-22 05:00,1\n"
-    items = read(header + rows, SHANGHAI._replace(business_day_start=time(5)))
-    assert [(t.source_id, len(t.lines)) for t in tickets(items)] == [
-        ("1/2026-11-21/7", 2),
-        ("1/2026-11-22/7", 1),
-        ("2/2026-11-22/7", 1),
-    ]
-    assert tickets(items)[0].business_day == date(2026, 11, 21)
-
-
-# --- what is set aside ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (",2026-11-21 09:00,b,B,1,1", "transaction_id is blank"),
-        ("1,,b,B,1,1", "at is blank"),
-        ("1,yesterday,b,B,1,1", "at is not a time that is known; set at_format"),
-        ("1,2026-13-21 09:00,b,B,1,1", "at is not a time of that format"),
-        ("1,0001-01-01,b,B,1,1", "at its year is no year of a till"),
-        ("1,2026-11-21 09:00,b,B,one,1", "quantity is not a number, or one that could mean two"),
-        ("1,2026-11-21 09:00,b,B,,1", "neither quantity nor extended_amount has a value"),
-        ("1,2026-11-21 09:00,b,B,1,1e5", "unit_price is not a number, or one that could mean two"),
-        ("1,2026-11-21 09:00,b", "it has 3 cells where the header has 6"),
-        ("1,2026-11-21 09:00,b,B,1,1,more", "it has 7 cells where the header has 6"),
-    ],
-)
-def test_a_broken_row_costs_that_row_alone(row: str, reason: str) -> None:
-    """The rest of its ticket stays, and the row is kept with its number and why."""
-    good = "1,2026-11-21 09:00,a,A,1,1\n"
-    items = read(HEADER + good + row + "\n" + good)
-    assert reasons(items) == [f"row 3: {reason}"]
-    assert [item.raw.decode() for item in items if isinstance(item, Rejected)] == [row]
-    assert [len(t.lines) for t in tickets(items)] == [2]
-
-
-def test_bytes_outside_the_encoding_cost_their_row_alone() -> None:
-    """A damaged name in a UTF-8 file sets its row aside, raw as it was."""
-    rows = [
-        "1,2026-11-21 09:00,a,牛奶,1,1".encode(),
-        b"1,2026-11-21 09:00,b,caf\xe9,1,1",
-        "1,2026-11-21,c,蛋,1,1".encode(),
-    ]
-    items = read(HEADER.encode() + b"\n".join(rows))
-    assert [line.name for t in tickets(items) for line in t.lines] == ["牛奶", "蛋"]
-    assert [item.raw for item in items if isinstance(item, Rejected)] == [rows[1]]
-    assert "encoding" in reasons(items)[0]
-
-
-def test_a_quote_that_never_closes_costs_its_row_alone() -> None:
-    """What a stray quote would swallow is read as the rows it is."""
-    good = "1,2026-11-21 09:00,a,A,1,1\n"
-    stray = '1,2026-11-21 09:00,b,"B,1,1\n'
-    for file in (good + stray + good * 3, good + stray + good * 3 + '1,2026-11-21 09:00,c,"C",1,1\n'):
-        items = read(HEADER + file)
-        assert len(reasons(items)) == 1
-        assert [len(t.lines) for t in tickets(items)] == [file.count("\n") - 1]
-
-
-def test_a_wrong_setting_is_one_fault_not_thousands() -> None:
-    """When no row can be read the file is set aside as one, with the first row's reason."""
-    (reason,) = reasons(read(HEADER + "1,21.11.26,a,A,1,1\n" * 1000))
-    assert reason == "none of 1000 rows could be read; row 2: at is not a time that is known; set at_format"
-
-
-@pytest.mark.parametrize(
-    ("file", "reason"),
-    [
-        ("", "it is empty"),
-        ("\r\n \r\n", "it is empty"),
-        ("date,id\n2014-03-08,0\n", "set columns.transaction_id"),
-        ("invoice,date,colour\n1,2014-03-08,red\n", "set columns.quantity or columns.extended_amount"),
-        ("invoice,date,qty,qty\n1,2014-03-08,1,2\n", "several columns could be quantity"),
-    ],
-)
-def test_a_file_without_its_columns_says_which_setting_to_make(file: str, reason: str) -> None:
-    """Nothing is guessed from a header that lacks what is needed."""
-    (got,) = reasons(read(file))
-    assert reason in got
-
-
-def test_a_header_alone_is_a_day_without_sales() -> None:
-    """It is no fault."""
-    assert read(HEADER) == []
-
-
-def test_a_column_that_is_not_there_is_named_with_the_nearest() -> None:
-    """A mistyped header gets a hint."""
-    (reason,) = reasons(read(HEADER + "1,2026-11-21,a,A,1,1\n", columns={"quantity": "quanttiy"}))
-    assert "did you mean 'quantity'?" in reason
-
-
-def test_a_file_too_long_for_memory_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit nothing more is kept, and the reason says what to do."""
-    monkeypatch.setattr("devices.csv_drop.driver.MOST_BYTES", 100_000)
-    decoder = decoder_of("csv-drop", SHANGHAI)
-    items = fed(decoder, [HEADER.encode(), *[b"1,2026-11-21,a,A,1,1\n" * 1000] * 10], AT)
-    assert "smaller files" in reasons(items)[0]
-    assert len(cast(Rejected, items[0]).raw) == 4096
-
 
 # --- formats -------------------------------------------------------------------------------------------------------
 
