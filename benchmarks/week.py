@@ -28,10 +28,9 @@ from benchmarks.figures import Figure, show
 from cloud_sync.seal.dictionary import Zstd
 from cloud_sync.seal.hpke import OpeningKey
 from edge_agent.buffer.space import Limits
-from edge_agent.buffer.transaction import Batch
 from edge_agent.clock import Now
 from edge_agent.recorder.core import Policy, Recorder
-from edge_agent.recorder.cutting import ROWS, SEALED, Damaged, Piece, cut
+from edge_agent.recorder.cutting import ROWS, SEALED, Piece, cut
 from edge_agent.recorder.epochs import BoxSeal, Seal
 from edge_agent.recorder.messages import Accept, Commit, Committed, Cut, CutDone, Effect, Flush, Tick
 from edge_agent.recorder.opening import open_buffer
@@ -142,12 +141,13 @@ class Week:
                     self._buffer.apply(transaction)
                     self._run(self._recorder.step(Committed(), self._now))
                 case Cut(lane):
-                    self._run(self._recorder.step(CutDone(self._cut(lane)), self._now))
+                    self._run(self._recorder.step(self._cut(lane), self._now))
 
-    def _cut(self, lane: Lane) -> Batch | Damaged:
+    def _cut(self, lane: Lane) -> CutDone:
         rows = self._buffer.rows(lane, self._recorder.cut[lane], ROWS, SEALED)
-        piece = Piece(rows, self._buffer.epoch(rows[0].epoch), self._recorder.key(rows[0].epoch))
-        return cut(piece, self._zstd, os.urandom, self._now)
+        stream, epoch = self._recorder.identity.stream, rows[0].epoch
+        piece = Piece(rows, stream, self._buffer.epoch(epoch), self._recorder.key(epoch))
+        return CutDone(cut(piece, self._zstd, os.urandom, self._now), stream)
 
 
 def main() -> None:

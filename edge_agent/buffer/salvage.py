@@ -12,7 +12,7 @@ import sqlite3
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -24,10 +24,11 @@ from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.reader import WireError
 from edge_agent.buffer.pages import Pages, Row
 from edge_agent.buffer.schema import PAGE, lane_sum
-from edge_agent.buffer.transaction import Batch, JournalRow, NewEpoch, lane_seq
+from edge_agent.buffer.transaction import TRANSACTION, Batch, JournalRow, NewEpoch, lane_seq
 from records import Lane
 
 _STREAM, _SECRET = 16, 32
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # SQLite may say what is wrong in words that are no text
 Span = tuple[int, int]
 
 
@@ -59,7 +60,7 @@ class Salvaged(NamedTuple):
     """All that was found; of batches where they stand, since together they may be larger than the memory.
 
     secret: keyed the hashes in `seen`; epochs: by the ordinal of the old file; settled: digests of batches with a
-    receipt; next: the next number of each lane, where that is known
+    receipt; next: the next number of each lane, where that is known; facts: counters, with that of transactions
     """
 
     stream: bytes | None
@@ -71,6 +72,7 @@ class Salvaged(NamedTuple):
     state: dict[tuple[str, str], bytes | None]
     seen: list[tuple[str, bytes, int]]
     next: dict[Lane, int]
+    facts: dict[str, int]
 
     def read(self) -> Iterator[Batch]:
         """The batches with their bytes."""
@@ -80,9 +82,11 @@ class Salvaged(NamedTuple):
                 yield Batch(*batch[:6], payload)
 
     def joined(self, other: Salvaged) -> Salvaged:
-        """With what another file of the same stream gives; what drivers keep is taken from this one where it has it."""
+        """With what another file of the same stream gives. What drivers keep is taken from this one where it has it;
+        counters from the one with the later transaction, since none may go back."""
         rows = {(row.lane, row.seq): row for row in (*other.rows, *self.rows)}
         batches = {batch.digest: batch for batch in (*other.batches, *self.batches)}
+        older, newer = sorted((self, other), key=lambda each: each.facts.get(TRANSACTION, 0))
         following = {lane: max(each.next.get(lane, 0) for each in (self, other)) for lane in other.next | self.next}
         return Salvaged(
             self.stream or other.stream,
@@ -94,6 +98,7 @@ class Salvaged(NamedTuple):
             other.state | self.state,
             [*self.seen, *other.seen],
             following,
+            older.facts | newer.facts,
         ).tidied()
 
     def tidied(self) -> Salvaged:
@@ -135,7 +140,7 @@ def salvage(path: Path, box: Ed25519PublicKey) -> Salvaged:
     for row in heap.pages.rows():
         _sort_in(row, heap, box)
     stream, secret = heap.identity
-    state, seen = _state(path)
+    kept = _kept(path)
     found = Salvaged(
         stream,
         secret,
@@ -143,9 +148,10 @@ def salvage(path: Path, box: Ed25519PublicKey) -> Salvaged:
         list(heap.rows.values()),
         list(heap.batches.values()),
         heap.settled,
-        state,
-        seen,
+        kept.state,
+        kept.seen,
         heap.next,
+        kept.facts,
     ).tidied()
     newest = [stream for _, stream in sorted(found.streams().items(), reverse=True)]
     return found._replace(stream=stream or next(iter(newest), None))
@@ -255,17 +261,26 @@ def _holes(spans: list[Span], begin: int, end: int) -> Iterator[Span]:
         expected = max(expected, last + 1)
 
 
-def _state(path: Path) -> tuple[dict[tuple[str, str], bytes | None], list[tuple[str, bytes, int]]]:
-    """What drivers kept, as far as SQLite can still read it; without it they read their sources anew."""
-    state: dict[tuple[str, str], bytes | None] = {}
-    seen: list[tuple[str, bytes, int]] = []
-    try:
-        with closing(sqlite3.connect(path)) as db:  # a file with a write-ahead log cannot be opened for reading alone
-            db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            state.update(
-                {(device, key): value for device, key, value in db.execute("SELECT device, key, value FROM state")}
-            )
-            seen += db.execute("SELECT device, identity, day FROM seen")
-    except (sqlite3.Error, UnicodeDecodeError):  # it may say what is wrong in words that are no text
-        pass
-    return state, seen
+@dataclass
+class _Kept:
+    """What only SQLite can read, since it stands in tables without row ids."""
+
+    state: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
+    seen: list[tuple[str, bytes, int]] = field(default_factory=list)
+    facts: dict[str, int] = field(default_factory=dict)
+
+
+def _kept(path: Path) -> _Kept:
+    """As far as SQLite can still read it; without it drivers read their sources anew, and counters begin anew."""
+    kept = _Kept()
+    with suppress(*_UNREADABLE), closing(sqlite3.connect(path)) as db:  # not for reading alone: a log keeps that out
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        with suppress(*_UNREADABLE):
+            found = db.execute("SELECT device, key, value FROM state")
+            kept.state.update({(device, key): value for device, key, value in found})
+        with suppress(*_UNREADABLE):
+            kept.seen += db.execute("SELECT device, identity, day FROM seen")
+        with suppress(*_UNREADABLE):
+            whole = "SELECT name, value FROM fact WHERE typeof(name) = 'text' AND typeof(value) = 'integer'"
+            kept.facts.update(db.execute(whole))
+    return kept

@@ -14,7 +14,7 @@ from edge_agent.buffer.inspection import Inspection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
 from edge_agent.buffer.schema import LANE_SUM
 from edge_agent.buffer.space import Space
-from edge_agent.buffer.transaction import JournalRow, NewEpoch, Transaction, lane_seq, row_id
+from edge_agent.buffer.transaction import TRANSACTION, JournalRow, NewEpoch, Transaction, lane_seq, row_id
 from records import Lane
 
 MIRROR = "mirror"  # the fact that makes a file a mirror
@@ -66,9 +66,9 @@ class Buffer:
     def found(self, identity: StreamIdentity, beginning: bytes, facts: Mapping[str, int]) -> None:
         """Says once for ever which stream this file is, and what its first transaction has to say.
 
-        facts: counters that go on; of transactions the file has its own
+        facts: counters that go on; of transactions the file has its own, and it is no mirror
         """
-        kept = [(name, value) for name, value in facts.items() if name != "transaction"]
+        kept = [(name, value) for name, value in facts.items() if name not in (TRANSACTION, MIRROR)]
         with self._db.transaction() as db:
             db.execute("INSERT INTO stream VALUES (1, ?, ?, ?, ?, ?)", identity)
             db.execute("INSERT INTO state VALUES (?, ?, ?)", (NOBODY, _BEGINNING, beginning))
@@ -88,7 +88,7 @@ class Buffer:
         facts = dict(db.all("SELECT name, value FROM fact"))
         return View(
             StreamIdentity(*stream[0]) if stream else None,
-            facts["transaction"],
+            facts[TRANSACTION],
             {Lane(lane): following for lane, following, _ in lanes},
             {Lane(lane): cut for lane, _, cut in lanes},
             epochs[0] if epochs else None,
@@ -167,7 +167,7 @@ def write(db: sqlite3.Connection, change: Transaction) -> None:
         Outbox.evict(db, digest)
     for lane, first, last in change.dropped:
         Outbox.cut_off(db, lane, first, last)
-    facts = {**change.facts, "transaction": change.number}
+    facts = {**change.facts, TRANSACTION: change.number}
     db.executemany("INSERT INTO fact VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", facts.items())
 
 

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from records import Lane
 
+TRANSACTION = "transaction"  # the counter of them
 _LANE = 56
 _CLEAR = Struct(">BQQHH")
 

@@ -98,7 +98,7 @@ class Recorder:
         self._pending = Pending()
         self._flying: Transaction | None = None
         self._tickets: list[object] = []
-        self.cutting: Lane | None = None
+        self._cutting: Lane | None = None
         self._turn_of = {lane: int(lane) for lane in Lane}
         self._evicting = False
         self._waits_since = dict.fromkeys(Lane, 0.0)
@@ -172,14 +172,14 @@ class Recorder:
             case Tick(linger_s, room):
                 self._admission.look(room)
                 return self._tick(now, linger_s)
-            case CutDone(made):
-                return self._keep_cut(made, now)
+            case CutDone(made, stream):
+                return self._keep_cut(made, now) if stream == self.identity.stream else []
             case Evicted(batches):
                 return self._evict(batches, now)
             case Rotten(batches):
                 return self._bury(batches, "damaged", now)
             case CutFailed():
-                self.cutting = None
+                self._cutting = None
                 return []
             case Receipted(prefixes):
                 at_us = microseconds(now.wall)
@@ -273,9 +273,9 @@ class Recorder:
         if flown is not None:
             self.accepted |= {lane: following - 1 for lane, following in flown.next.items()}
             for lane, last in ((b.lane, b.last) for b in flown.batches):
-                self.cut[lane], self.cutting = last + 1, None
+                self.cut[lane], self._cutting = last + 1, None
             for lane, _, last in flown.dropped:
-                self.cut[lane], self.cutting = last + 1, None
+                self.cut[lane], self._cutting = last + 1, None
         tickets, self._tickets = self._tickets, []
         return [Confirm(tickets), *self._flush()]
 
@@ -361,7 +361,7 @@ class Recorder:
         self._take(Record("agent", now.wall, data, int(now.mono * 1000), now.quality), now)
 
     def _next_cut(self, now: Now, linger_s: float) -> list[Effect]:
-        if self.cutting is not None:
+        if self._cutting is not None:
             return []
         first = self._epochs[self._newest[0]].first
         for lane in sorted(Lane, key=self._turn_of.__getitem__):  # who was served last waits for the others
@@ -371,7 +371,7 @@ class Recorder:
                 wait_s = self._cadence[lane].linger_s(linger_s, self.policy.thrifty_s)
             live = now.mono - self._waits_since[lane] >= wait_s
             if rows and (live or rows >= self.policy.full or self.cut[lane] < first[lane]):
-                self.cutting = lane
+                self._cutting = lane
                 self._turn_of[lane] = max(self._turn_of.values()) + 1
                 return [Cut(lane)]
         return []

@@ -26,6 +26,7 @@ class Piece(NamedTuple):
     """Rows at the front of a lane, all of one epoch. key: the epoch's; None once it is dropped."""
 
     rows: list[JournalRow]
+    stream: bytes
     epoch: bytes
     key: EpochKey | None
 

@@ -51,9 +51,13 @@ class Tick(NamedTuple):
 
 
 class CutDone(NamedTuple):
-    """A batch was made of the rows at the front of its lane, or they are found damaged."""
+    """A batch was made of the rows at the front of its lane, or they are found damaged.
+
+    stream: whose rows they were; of a stream that was left meanwhile it comes too late, and its rows went along
+    """
 
     made: Batch | Damaged
+    stream: bytes
 
 
 class CutFailed(NamedTuple):

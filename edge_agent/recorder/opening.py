@@ -105,15 +105,14 @@ def replace_damaged(
 def leave_stream(buffer: Buffer, seal: Seal, now: datetime, in_flight: InFlight) -> Opened:
     """Goes on in a new stream, reason forked, with everything that the whole file holds and what was on its way into
     it; the file is closed and set aside. `BufferError`, and the file in its place, where there is no room for both."""
-    view, needed = buffer.view(), buffer.space.used() + ROOM
+    identity, needed = buffer.view().identity, buffer.space.used() + ROOM
     free = disk_usage(buffer.path.parent).free
-    if view.identity is None or free < needed:
+    if identity is None or free < needed:
         raise BufferError(f"{buffer.path}: a new stream needs {needed} bytes of disk, {free} are free: make room")
     buffer.close()
-    kept = in_flight._replace(facts={**view.facts, **in_flight.facts})
-    owner = Owner(view.identity.store, view.identity.box, seal)
+    owner = Owner(identity.store, identity.box, seal)
     with at_work(LONGEST_S):
-        return _anew(buffer.path, owner, now, kept, [buffer.path], "forked")
+        return _anew(buffer.path, owner, now, in_flight, [buffer.path], "forked")
 
 
 def _opened(buffer: Buffer, owner: Owner) -> Opened:
@@ -168,7 +167,7 @@ def _anew(
     buffer = Buffer(fresh)
     try:
         buffer = _adopt(buffer, found, now)
-        buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)), in_flight.facts)
+        buffer.found(identity, msgspec.msgpack.encode(Beginning(reason, lost)), found[0].facts)
     finally:
         buffer.close()
     sync_folder(path.parent)
@@ -222,6 +221,7 @@ def _with(saved: list[Salvaged], in_flight: InFlight) -> list[Salvaged]:
         state=found.state | in_flight.state,
         seen=[*found.seen, *in_flight.seen],
         next=found.next | in_flight.next,
+        facts=found.facts | in_flight.facts,
     )
     return [whole.tidied(), *others]
 

@@ -253,7 +253,6 @@ class RecorderThread:
             return
         self._cut_the_rest()
         try:
-            self._await_cut()
             in_flight, now = self._recorder.in_flight(), self._clock.now()
             with lent(self._desk.mirror):
                 opened = leave_stream(self._buffer, self._seal, now.wall, in_flight)
@@ -266,16 +265,9 @@ class RecorderThread:
         self._desk.on_cut()
         order.left.set_result(True)
 
-    def _await_cut(self) -> None:
-        """What the cutter has in hand would be taken for the next stream's."""
-        while self._recorder.cutting is not None:
-            self._gather()
-            for made in [job for job in self._left if isinstance(job, CutDone | CutFailed)]:
-                self._left.remove(made)
-                self._step(made)
-
     def _hand_to_cutter(self, lane: Lane) -> None:
         expected, accepted = self._recorder.cut[lane], self._recorder.accepted[lane]
+        stream = self._recorder.identity.stream
         try:
             rows = self._buffer.rows(lane, expected, ROWS, SEALED)
             epoch = self._buffer.epoch(rows[0].epoch) if rows else self._recorder.epoch
@@ -284,9 +276,9 @@ class RecorderThread:
             raise
         if not rows or rows[0].seq > expected:
             last = rows[0].seq - 1 if rows else accepted
-            self._step(CutDone(Damaged(lane, epoch, expected, last, {})))
+            self._step(CutDone(Damaged(lane, epoch, expected, last, {}), stream))
         else:
-            self._cuts.put(Piece(rows, epoch, self._recorder.key(rows[0].epoch)))
+            self._cuts.put(Piece(rows, stream, epoch, self._recorder.key(rows[0].epoch)))
 
     def _cut_the_rest(self) -> None:
         """At a clean end the epoch's key is still here: what it sealed leaves the journal as batches."""
@@ -297,9 +289,9 @@ class RecorderThread:
     def _cut_loop(self) -> None:
         zstd = Zstd()
         while (piece := self._cuts.get()) is not None:
-            made = cut(piece, zstd, self._seal.random, self._clock.now())
+            done = CutDone(cut(piece, zstd, self._seal.random, self._clock.now()), piece.stream)
             piece = None  # with it the epoch's key, which would outlive its epoch until something else is cut
-            self._desk.tell(CutDone(made))
+            self._desk.tell(done)
 
     def _evict(self, size: int) -> None:
         before_us = microseconds(self._clock.now().wall - GRACE)

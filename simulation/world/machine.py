@@ -259,7 +259,7 @@ class Machine:
         keeper = self._keeper
         if keeper is not None:
             batch = cut(piece, self._zstd, self.random.randbytes, self.clock.now())
-            self.later(self.random.uniform(0.001, 0.5), lambda: keeper.desk.tell(CutDone(batch)))
+            self.later(self.random.uniform(0.001, 0.5), lambda: keeper.desk.tell(CutDone(batch, piece.stream)))
 
     def _epoch_opened(self, epoch: bytes) -> None:
         self._epochs = {old: until or self.clock.monotonic() + CLOSING_S for old, until in self._epochs.items()}

@@ -126,7 +126,7 @@ class Life:
     confirmed: list[tuple[int, ...]] = field(default_factory=list)
     told_to_wait: list[object] = field(default_factory=list)
     sending: frozenset[bytes] = frozenset()
-    piece: Piece | None = None
+    pieces: list[Piece] = field(default_factory=list)
     salvages: int = 0
 
     def __post_init__(self) -> None:
@@ -137,7 +137,6 @@ class Life:
     def _take_over(self, opened: Opened) -> None:
         self.buffer = opened.buffer
         self.core = Recorder(opened.identity, opened.view, SEAL, POLICY)
-        self.piece = None
         self._do(self.core.start(self.clock.now(), opened.reason, opened.gaps))
 
     # --- as the recorder's thread does it ------------------------------------------------------------------------
@@ -200,21 +199,23 @@ class Life:
         expected = self.core.cut[lane]
         rows = self.buffer.rows(lane, expected, ROWS, SEALED)
         if rows and rows[0].seq == expected:
-            self.piece = Piece(rows, self.buffer.epoch(rows[0].epoch), self.core.key(rows[0].epoch))
+            epoch = rows[0].epoch
+            piece = Piece(rows, self.core.identity.stream, self.buffer.epoch(epoch), self.core.key(epoch))
+            self.pieces.append(piece)
             return
         last = rows[0].seq - 1 if rows else self.core.accepted[lane]
-        self._step(CutDone(Damaged(lane, self.core.epoch, expected, last, {})))
+        self._step(CutDone(Damaged(lane, self.core.epoch, expected, last, {}), self.core.identity.stream))
 
     def finish_cut(self) -> None:
-        """The cutter is done with what it was given."""
-        if self.piece:
-            piece, self.piece = self.piece, None
-            self.step(CutDone(cut(piece, self._zstd, SEAL.random, self.clock.now())))
+        """The cutter is done with what it was given, also where that was of a file that was replaced meanwhile."""
+        while self.pieces:
+            piece = self.pieces.pop(0)
+            self.step(CutDone(cut(piece, self._zstd, SEAL.random, self.clock.now()), piece.stream))
 
     def fail_cut(self) -> None:
         """The rows could not be read."""
-        if self.piece:
-            self.piece = None
+        if self.pieces:
+            self.pieces.clear()
             self.step(CutFailed())
 
     # --- the link ------------------------------------------------------------------------------------------------

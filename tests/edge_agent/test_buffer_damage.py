@@ -14,16 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_sync.seal.dictionary import Zstd
+from edge_agent.buffer import Buffer, BufferDamaged
 from edge_agent.buffer.salvage import salvage
 from edge_agent.buffer.schema import PAGE
 from edge_agent.recorder import messages
-from edge_agent.recorder.desk import Desk, Submission
-from edge_agent.recorder.opening import FILE
+from edge_agent.recorder.core import Policy, Recorder
+from edge_agent.recorder.cutting import Piece, cut
+from edge_agent.recorder.desk import Asked, Desk, Submission
+from edge_agent.recorder.messages import CutDone
+from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import RecorderThread
 from records import Lane, Record
 from records.types import DeviceHealth, Loss, StreamOpen
-from tests.edge_agent.boxes import NOON, TestBox, some_records
-from tests.edge_agent.test_recorder import ROOM, Bench, accept, running, until
+from simulation.world.keeper import Keeper, NearDesk
+from tests.edge_agent.boxes import NOON, HandClock, TestBox, some_records
+from tests.edge_agent.test_recorder import AMPLE, ROOM, Bench, accept, running, until
 
 BOX = TestBox()
 COUNT = 1500
@@ -210,6 +216,70 @@ def test_damage_found_while_running_is_salvaged_at_once(tmp_path: Path) -> None:
     assert opened[0].previous == stream.hex()
     told = {record.data.reason for record in read.values() if isinstance(record.data, DeviceHealth)}
     assert {str(n) for n in range(300, 600)} <= told
+
+
+def test_what_was_remembered_outlives_a_damaged_file(tmp_path: Path) -> None:
+    """Counters go on in the fresh file: HQ's lowest serial, and what was refused and is not told yet."""
+    bench = Bench(tmp_path)
+    bench.step(messages.Remember("lowest_serial", 7))
+    bench.step(messages.Remember("refused.door.count", 3))
+    bench.buffer.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("UPDATE lane SET sum = sum + 1")
+        db.commit()
+
+    found = look(tmp_path, bench.box, bench.core.identity.stream)
+
+    assert list(tmp_path.glob(f"{FILE}.damaged-*"))
+    assert [(loss.count, loss.types) for loss in found.losses if loss.reason == "refused"] == [(3, {"door.count": 3})]
+    with closing(Buffer(tmp_path / FILE)) as buffer:
+        facts = buffer.view().facts
+    assert (facts["lowest_serial"], facts["refused.door.count"]) == (7, 0)
+
+
+def test_what_the_cutter_had_of_a_damaged_file_cuts_nothing_of_the_next(tmp_path: Path) -> None:
+    """A batch that comes late is of another stream: its rows were saved, and those of the same numbers stay."""
+    box, clock, pieces, told = TestBox(), HandClock(), list[Piece](), list[Buffer]()
+    opened = open_buffer(tmp_path, "0214", "box-1", box.seal, NOON)
+    core, desk = Recorder(opened.identity, opened.view, box.seal, Policy()), NearDesk(lambda: None)
+    keeper = Keeper(opened.buffer, core, desk, clock, box.seal, AMPLE, lambda _: None, pieces.append)
+
+    def turn() -> None:
+        clock.mono += 5
+        keeper.turn()
+
+    def cut_one() -> None:
+        piece = pieces.pop(0)
+        desk.tell(CutDone(cut(piece, Zstd(), box.seal.random, clock.now()), piece.stream))
+        turn()
+
+    def damaged(buffer: Buffer) -> None:
+        told.append(buffer)
+        if len(told) == 1:
+            raise BufferDamaged("a page that makes no sense")
+
+    keeper.start(opened.reason, opened.gaps)
+    desk.submit(Submission("door-1", [health(n) for n in range(100)], [None] * 100, {}))
+    turn()
+    cut_one()  # of the vital lane
+    assert [len(piece.rows) for piece in pieces] == [100]
+    desk.jobs.put(Asked(damaged))
+    keeper.turn()
+    assert keeper.core.identity.previous == core.identity.stream
+    desk.submit(Submission("door-1", [health(n) for n in range(100, 200)], [None] * 100, {}))
+    keeper.turn()
+    cut_one()
+    while pieces or keeper.core.uncut:
+        if pieces:
+            cut_one()
+        turn()
+    parcels = keeper.buffer.outbox.parcels(frozenset(), 10_000)
+    keeper.buffer.close()
+
+    read = [record.data for record in box.read_streams(parcels).values()]
+    assert sorted(int(data.reason) for data in read if isinstance(data, DeviceHealth)) == list(range(200))
+    assert sorted(data.reason for data in read if isinstance(data, StreamOpen)) == ["new", "salvaged"]
+    assert not any(isinstance(data, Loss) for data in read)
 
 
 def health(number: int) -> Record:

@@ -65,8 +65,9 @@ class Bench:
 
     def cut(self, lane: Lane) -> None:
         rows = self.buffer.rows(lane, self.core.cut[lane], 2000, 2**18)
-        piece = Piece(rows, self.buffer.epoch(rows[0].epoch), self.core.key(rows[0].epoch))
-        self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now())))
+        stream, epoch = self.core.identity.stream, rows[0].epoch
+        piece = Piece(rows, stream, self.buffer.epoch(epoch), self.core.key(epoch))
+        self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now()), stream))
 
     def parcels(self) -> list:
         return self.buffer.outbox.parcels(frozenset(), 10_000)
