@@ -8,11 +8,11 @@ stays for ever; what is settled keeps its line and loses its bytes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -117,12 +117,11 @@ def print_discarded(data: Data, numbers: Sequence[int], why: str, as_json: bool)
 
 def letters(connection: Connection, store: str | None, everything: bool) -> list[Letter]:
     """Open letters, or `everything` with those that were settled."""
-    cursor = connection.cursor(row_factory=class_row(Letter))
-    return cursor.execute(
-        f"""SELECT {_COLUMNS} FROM dead_letter
-            WHERE (%(store)s::text IS NULL OR store = %(store)s) AND (%(all)s OR settled IS NULL) ORDER BY id""",  # noqa: S608
+    return _read(
+        connection,
+        "(%(store)s::text IS NULL OR store = %(store)s) AND (%(all)s OR settled IS NULL)",
         {"store": store, "all": everything},
-    ).fetchall()
+    )
 
 
 def redrive(
@@ -198,8 +197,13 @@ def _settle(connection: Connection, one: Letter, how: str) -> None:
     )
 
 
+def _read(connection: Connection, where: LiteralString, values: Mapping[str, object]) -> list[Letter]:
+    cursor = connection.cursor(row_factory=class_row(Letter))
+    return cursor.execute(f"SELECT {_COLUMNS} FROM dead_letter WHERE {where} ORDER BY id", values).fetchall()  # noqa: S608
+
+
 def _chosen(connection: Connection, numbers: Sequence[int]) -> list[Letter]:
-    by_number = {one.id: one for one in letters(connection, None, everything=True)}
+    by_number = {one.id: one for one in _read(connection, "id = ANY(%(ids)s)", {"ids": list(numbers)})}
     if absent := [number for number in numbers if number not in by_number]:
         raise Failure(f"no dead letter {absent[0]}; edge-hq dead-letters list shows those that there are")
     return [by_number[number] for number in numbers]

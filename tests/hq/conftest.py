@@ -33,22 +33,25 @@ def box() -> Box:
 
 
 @pytest.fixture
-def own(tmp_path: Path, session_database: Postgres) -> Data:
-    """A data directory with its keys, one that opens what `Box` seals among them.
-
-    Its database is the session's server; its tables are made and empty.
-    """
-    place = Data(private_directory(tmp_path / "own"))
-    place.save(Settings(("localhost",), "127.0.0.1", *free_ports(2), session_database.port, *free_ports(1)))
-    keys.ensure(place)
-    OPENING.save(place.keys / f"seal-{OPENING.public.key_id.hex()}.key")
-    for folder in (place.tls, place.boxes):
-        private_directory(folder)
-    place.password_file.write_bytes(session_database.password_file.read_bytes())
+def emptied(session_database: Postgres) -> Postgres:
+    """The session's server; the tables of its own database are made and empty."""
     with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
     migrate(session_database.dsn())
+    return session_database
+
+
+@pytest.fixture
+def own(tmp_path: Path, emptied: Postgres) -> Data:
+    """A data directory with its keys, one that opens what `Box` seals among them; its database is the session's."""
+    place = Data(private_directory(tmp_path / "own"))
+    place.save(Settings(("localhost",), "127.0.0.1", *free_ports(2), emptied.port, *free_ports(1)))
+    keys.ensure(place)
+    OPENING.save(place.keys / f"seal-{OPENING.public.key_id.hex()}.key")
+    for folder in (place.tls, place.boxes):
+        private_directory(folder)
+    place.password_file.write_bytes(emptied.password_file.read_bytes())
     return place
 
 

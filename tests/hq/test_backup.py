@@ -23,7 +23,6 @@ from hq.data import Data, Failure, free_ports, private_directory
 from hq.headquarters import database
 from hq.ingest import Worker
 from hq.rotation import FILES
-from hq.warehouse import migrate
 from hq.warehouse.columns import TABLES
 from hq.warehouse.schema import LaterDatabase
 from tests.cloud_sync.ingest.box import Box, batches_of, weigh
@@ -127,13 +126,12 @@ def test_a_backup_is_checked_before_anything_is_touched(tmp_path: Path, own: Dat
 
 
 def test_the_brokers_stream_is_taken_from_its_beginning(
-    broker: BrokerForTests, database: str, own: Data, tmp_path: Path
+    broker: BrokerForTests, migrated: str, own: Data, tmp_path: Path
 ) -> None:
     """What a worker had acknowledged before HQ was restored comes again to the next one, once it is asked to."""
     keyring = keys.load(own)
-    migrate(database)
     box = Box(recipient=keyring.sealing)
-    house = PostgresHouse(database, [box])
+    house = PostgresHouse(migrated, [box])
     batches = batches_of(box, 1, 6, 20)
     replay = tmp_path / "replay"
 
@@ -144,14 +142,14 @@ def test_the_brokers_stream_is_taken_from_its_beginning(
         await store.send(Up.EPOCH, box.header.raw)
         for batch in batches:
             await store.send(Up.BATCH, batch)
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)):
+        async with working(Worker(broker.url, broker.tls, "se", keyring, migrated, 1, NO_REPLAY)):
             await until(lambda: len(store.receipted) == 7)
         for table in ("batch", "claim", "coverage", "coverage_delta", "epoch", "stream", "source_claim"):
             house.change(f"DELETE FROM {table}")  # noqa: S608
         for table in TABLES.values():
             house.change(f'DELETE FROM "{table.name}"')  # noqa: S608
         replay.touch()
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 2, replay)):
+        async with working(Worker(broker.url, broker.tls, "se", keyring, migrated, 2, replay)):
             await until(lambda: len(house.records()) == 120)
             await until(lambda: not replay.exists())
         await connection.close()

@@ -9,7 +9,6 @@ import msgspec
 import psycopg
 
 from hq.export import lines
-from hq.warehouse import migrate
 from records import RECORD_TYPES, Record, lane_of, to_json
 from records.types import PosReceipt, Quarantine, StreamOpen, ZoneHeatmap
 from tests.cloud_sync.ingest.box import NOW, Box, busy
@@ -21,11 +20,10 @@ def exported(dsn: str, store: str | None = None, types: list[str] | None = None)
         return [json.loads(line) for line in lines(connection, store, types or list(RECORD_TYPES))]
 
 
-def test_records_come_out_as_they_went_in(database: str) -> None:
+def test_records_come_out_as_they_went_in(migrated: str) -> None:
     """Of every record type, device, time and data are printed as the store would print them, with its identity."""
-    migrate(database)
     box = Box()
-    house = PostgresHouse(database, [box])
+    house = PostgresHouse(migrated, [box])
     odd = [
         Record("agent", NOW, StreamOpen(store="0214", box="box-1", reason="new")),
         Record("scan-9", NOW, Quarantine(device="scan-9", reason="bad", raw="AA==")),
@@ -39,7 +37,7 @@ def test_records_come_out_as_they_went_in(database: str) -> None:
     }
     house.port.commit(work(box, *(box.batch(some) for some in by_lane.values())))
 
-    printed = exported(database)
+    printed = exported(migrated)
     wanted = sorted(to_json(record) for record in records)
     inner = ("type", "device", "at", "data")
     assert sorted(msgspec.json.encode({name: line[name] for name in inner}) for line in printed) == wanted
@@ -48,14 +46,13 @@ def test_records_come_out_as_they_went_in(database: str) -> None:
     assert {line["store"] for line in printed} == {"0214"}
 
 
-def test_store_and_type_narrow_it(database: str) -> None:
+def test_store_and_type_narrow_it(migrated: str) -> None:
     """Only the named store's records of the named types are printed."""
-    migrate(database)
     boxes = [Box(), Box(store="0301")]
-    house = PostgresHouse(database, boxes)
+    house = PostgresHouse(migrated, boxes)
     for box in boxes:
         house.port.commit(work(box, box.batch([Record("a", NOW, Quarantine(device="a", reason="x"))] * 3)))
 
-    assert len(exported(database)) == 6
-    assert {line["store"] for line in exported(database, "0301")} == {"0301"}
-    assert exported(database, "0301", ["scan"]) == []
+    assert len(exported(migrated)) == 6
+    assert {line["store"] for line in exported(migrated, "0301")} == {"0301"}
+    assert exported(migrated, "0301", ["scan"]) == []

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
-import psycopg
 import pytest
 from nats.aio.client import Client
 
@@ -75,18 +74,17 @@ async def working(worker: Worker) -> AsyncIterator[None]:
         await task
 
 
-def test_records_sent_are_stored_and_receipted(broker: BrokerForTests, database: str, keyring: keys.Keyring) -> None:
+def test_records_sent_are_stored_and_receipted(broker: BrokerForTests, migrated: str, keyring: keys.Keyring) -> None:
     """What reaches the broker comes out as rows and receipts; the stream is left with nothing unacknowledged."""
-    migrate(database)
     box = Box(recipient=keyring.sealing)
-    house = PostgresHouse(database, [box])
+    house = PostgresHouse(migrated, [box])
 
     async def run() -> None:
         connection = await broker.connect()
         store = Store(connection, box, keyring)
         await store.listen()
         batches = batches_of(box, 1, 10, 30)
-        async with working(Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)):
+        async with working(Worker(broker.url, broker.tls, "se", keyring, migrated, 1, NO_REPLAY)):
             await store.send(Up.BATCH, batches[0])
             await until(lambda: store.held == {box.epoch.epoch})
             await store.send(Up.EPOCH, box.header.raw)
@@ -159,19 +157,15 @@ def test_a_broker_that_comes_later_is_found(
 
 
 @pytest.fixture
-def data(tmp_path: Path, broker: BrokerForTests, session_database: Postgres) -> Iterator[Data]:
-    """A data directory whose broker and database are the session's; its database is HQ's own, emptied before."""
+def data(tmp_path: Path, broker: BrokerForTests, emptied: Postgres) -> Data:
+    """A data directory whose broker and database are the session's."""
     place = Data(private_directory(tmp_path / "hq"))
     listeners = broker.server.listeners
-    ports = (listeners.mqtt_port, listeners.nats_port, session_database.port, *free_ports(1))
+    ports = (listeners.mqtt_port, listeners.nats_port, emptied.port, *free_ports(1))
     place.save(Settings(("localhost",), "127.0.0.1", *ports))
     keys.ensure(place)
-    place.password_file.write_bytes(session_database.password_file.read_bytes())
+    place.password_file.write_bytes(emptied.password_file.read_bytes())
     (tmp_path / "hq" / "tls").symlink_to(broker.tls)
-    with psycopg.connect(session_database.dsn(), autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    migrate(session_database.dsn())
     return place
 
 

@@ -17,7 +17,6 @@ from cloud_sync.uplink.mqtt import Broker, Tls
 from cloud_sync.wire.topics import Address, Up
 from hq import keys
 from hq.ingest import Worker
-from hq.warehouse import migrate
 from tests.cloud_sync.ingest.box import Box, batches_of
 from tests.cloud_sync.test_uplink_mqtt import first_word
 from tests.cloud_sync.uplink_parts import MemoryOutbox, parcel
@@ -67,14 +66,13 @@ def straight(broker: Mosquitto) -> Broker:
 
 
 def test_everything_is_stored_once_over_a_shared_subscription(
-    broker: Mosquitto, database: str, keyring: keys.Keyring, caplog: pytest.LogCaptureFixture
+    broker: Mosquitto, migrated: str, keyring: keys.Keyring, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Two workers share what boxes send; one of them leaves half way, the broker restarts, and nothing is missing nor
     stored twice.
     """
-    migrate(database)
     box = Box(recipient=keyring.sealing)
-    house = PostgresHouse(database, [box])
+    house = PostgresHouse(migrated, [box])
     address, pin = Address("se", box.store, box.name), Pin(keyring.root, box.fingerprint, 0)
     held = parcels(box, 60)
     files = broker.box(box.store, box.name)
@@ -82,7 +80,7 @@ def test_everything_is_stored_once_over_a_shared_subscription(
     later.all_headers = {box.epoch.epoch: held[0]}
 
     def make() -> Worker:
-        return Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)
+        return Worker(broker.url, broker.tls, "se", keyring, migrated, 1, NO_REPLAY)
 
     with caplog.at_level("INFO"), working(make):
         with working(make), running([straight(broker)], files, outbox_of(box, held[:31]), pin, address) as up:
@@ -151,16 +149,15 @@ def test_without_a_certificate_nobody_gets_in(broker: Mosquitto) -> None:
     assert not Client("nobody", broker.tls / "ca.crt", None).connect(broker.port)
 
 
-def test_the_road_leads_over_a_websocket_too(broker: Mosquitto, database: str, keyring: keys.Keyring) -> None:
+def test_the_road_leads_over_a_websocket_too(broker: Mosquitto, migrated: str, keyring: keys.Keyring) -> None:
     """With nothing but a WebSocket to the broker everything is receipted."""
-    migrate(database)
     box = Box(recipient=keyring.sealing)
-    house = PostgresHouse(database, [box])
+    house = PostgresHouse(migrated, [box])
     address, pin = Address("se", box.store, box.name), Pin(keyring.root, box.fingerprint, 0)
     outbox = outbox_of(box, parcels(box, 10))
     broker_there = Broker("127.0.0.1", broker.websocket_port, "/mqtt", STRAIGHT)
     with (
-        working(lambda: Worker(broker.url, broker.tls, "se", keyring, database, 1, NO_REPLAY)),
+        working(lambda: Worker(broker.url, broker.tls, "se", keyring, migrated, 1, NO_REPLAY)),
         running([broker_there], broker.box(box.store, box.name), outbox, pin, address) as uplink,
     ):
         until(lambda: not outbox.held, "not everything was receipted")

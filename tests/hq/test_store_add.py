@@ -12,7 +12,6 @@ from hq import boxes, certificates, keys
 from hq.boxes import registered
 from hq.cli import main
 from hq.data import Data
-from hq.warehouse import migrate
 
 
 @pytest.fixture
@@ -109,14 +108,13 @@ def test_the_list_names_every_box(data: Data, capsys: pytest.CaptureFixture[str]
     assert "revoked" in second
 
 
-def test_the_registry_reaches_the_tables(data: Data, database: str) -> None:
+def test_the_registry_reaches_the_tables(data: Data, migrated: str) -> None:
     """Copying writes stores and boxes, and copying again changes what changed."""
-    migrate(database)
     main(["store", "add", "shop-1", "--name", "First Street", "--data", str(data.root)])
-    boxes.copy(data, database)
+    boxes.copy(data, migrated)
     main(["store", "revoke", "shop-1", "--data", str(data.root)])
-    boxes.copy(data, database)
-    with psycopg.connect(database) as connection:
+    boxes.copy(data, migrated)
+    with psycopg.connect(migrated) as connection:
         stores = connection.execute("SELECT store, name, timezone FROM store").fetchall()
         rows = connection.execute("SELECT store, box, public_key, revoked_at IS NULL FROM box").fetchall()
 
