@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -82,11 +83,12 @@ class Salvaged(NamedTuple):
                 yield Batch(*batch[:6], payload)
 
     def joined(self, other: Salvaged) -> Salvaged:
-        """With what another file of the same stream gives. What drivers keep is taken from this one where it has it;
-        counters from the one with the later transaction, since none may go back."""
+        """With what another file of the same stream gives. What drivers keep, and counters, are those of the file with
+        the later transaction where it has them: this one, unless it went back to an old image."""
         rows = {(row.lane, row.seq): row for row in (*other.rows, *self.rows)}
         batches = {batch.digest: batch for batch in (*other.batches, *self.batches)}
-        older, newer = sorted((self, other), key=lambda each: each.facts.get(TRANSACTION, 0))
+        behind = self.facts.get(TRANSACTION, inf) < other.facts.get(TRANSACTION, 0)
+        older, newer = (self, other) if behind else (other, self)
         following = {lane: max(each.next.get(lane, 0) for each in (self, other)) for lane in other.next | self.next}
         return Salvaged(
             self.stream or other.stream,
@@ -95,7 +97,7 @@ class Salvaged(NamedTuple):
             list(rows.values()),
             list(batches.values()),
             self.settled | other.settled,
-            other.state | self.state,
+            older.state | newer.state,
             [*self.seen, *other.seen],
             following,
             older.facts | newer.facts,

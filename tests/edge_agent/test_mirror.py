@@ -19,6 +19,7 @@ from edge_agent.buffer.salvage import salvage
 from edge_agent.clock import SystemClock
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.desk import Desk, Submission
+from edge_agent.recorder.messages import Remember
 from edge_agent.recorder.mirroring import FILE as MIRROR
 from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import FILE, open_buffer
@@ -49,6 +50,11 @@ class Running:
         ]
         for ticket in tickets:
             ticket.result(60)
+
+    def keep(self, number: int) -> None:
+        """As the cursor of a folder, and as a counter."""
+        self.desk.tell(Remember("lowest_serial", number))
+        self.desk.submit(Submission("folder-1", [], [], {"at": b"%d" % number})).result(60)
 
     def in_step(self) -> bool:
         standing = self.mirroring.standing()
@@ -239,22 +245,27 @@ def test_more_than_memory_should_hold_is_compared_instead(
 
 
 def test_an_old_image_of_the_first_medium_does_not_give_its_numbers_again(folders: tuple[Path, Path]) -> None:
-    """A buffer that is behind its mirror was restored from an image: a new stream takes in what both have."""
+    """A buffer that is behind its mirror was restored from an image: a new stream takes in what both have, and no
+    cursor and no counter goes back."""
     box, made = TestBox(), some_records(2 * COUNT)
     with running(*folders, box) as agent:
         agent.submit(made[:COUNT])
+        agent.keep(1)
         until(agent.in_step, "the mirror")
     image = (folders[0] / FILE).read_bytes()
     with running(*folders, box) as agent:
         agent.submit(made[COUNT:])
+        agent.keep(2)
         until(agent.in_step, "the mirror")
     (folders[0] / FILE).write_bytes(image)
 
     with running(*folders, box) as agent:
         assert agent.reason == "re-imaged"
         found = agent.read(box)
+        kept = agent.desk.ask(lambda buffer: (buffer.state("folder-1"), buffer.view().facts["lowest_serial"]))
 
     assert of(found, made) == 2 * COUNT
+    assert kept == ({"at": b"2"}, 2)
 
 
 def test_a_mirror_of_another_stream_is_kept(folders: tuple[Path, Path]) -> None:
