@@ -6,21 +6,26 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+import nats
 import pytest
+from nats.aio.client import Client
 from nats.errors import TimeoutError as NothingCame
 from nats.js.api import DiscardPolicy, StreamConfig
+from nats.js.client import JetStreamContext
 
 from cloud_sync.wire.topics import Up
-from hq.stream import jetstream
+from hq.stream import ANSWER_S, jetstream
 from tests.cloud_sync.test_uplink_mqtt import headquarters, here
 from tests.cloud_sync.uplink_parts import MemoryOutbox, batch, parcel, receipt
 from tests.cloud_sync.uplink_run import BOX, running, until
 from tests.services import TOPIC_ROOT, BrokerForTests, Files, new_broker
 
 SMALL = 5
+Puller = JetStreamContext.PullSubscription
 
 
 @pytest.fixture
@@ -51,10 +56,17 @@ class SmallStream:
         self._broker = broker
         self._stop = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._run()))
+        self._ran: Future[None] = Future()
+        self._thread = threading.Thread(target=self._live)
         self._made = threading.Event()
         self._thread.start()
-        self._made.wait(60)
+        assert self._made.wait(60)
+
+    def _live(self) -> None:
+        try:
+            self._ran.set_result(self._loop.run_until_complete(self._run()))
+        except (OSError, nats.errors.Error) as fault:
+            self._ran.set_exception(fault)
 
     async def _run(self) -> None:
         connection = await self._broker.connect()
@@ -64,27 +76,35 @@ class SmallStream:
                 await stream.delete_stream(name)
         subjects = [f"{TOPIC_ROOT}.*.*.up.batch"]
         await stream.add_stream(StreamConfig("SMALL", subjects=subjects, max_msgs=SMALL, discard=DiscardPolicy.NEW))
-        puller = await stream.pull_subscribe(subjects[0], durable="small")
+        try:
+            await self._serve(connection, stream, await stream.pull_subscribe(subjects[0], durable="small"))
+        finally:
+            await stream.delete_stream("SMALL")
+            await connection.close()
+
+    async def _serve(
+        self, connection: Client, stream: JetStreamContext, puller: JetStreamContext.PullSubscription
+    ) -> None:
         self._made.set()
         while not self._stop.is_set():
             if not self.opened.is_set():
                 await asyncio.sleep(0.05)
                 continue
             try:
-                for message in await puller.fetch(SMALL, timeout=0.5):
-                    self.taken.append(message.data)
-                    await message.ack_sync()
-                    await stream.delete_msg("SMALL", message.metadata.sequence.stream)
-                    said = receipt([parcel(Up.BATCH, message.data)], 0)
-                    await connection.publish(BOX.down().replace("/", "."), said)
+                messages = await puller.fetch(SMALL, timeout=0.5)
             except NothingCame:
                 continue
-        await stream.delete_stream("SMALL")
-        await connection.close()
+            for message in messages:
+                self.taken.append(message.data)
+                await message.ack_sync(timeout=ANSWER_S)
+                await stream.delete_msg("SMALL", message.metadata.sequence.stream)
+                said = receipt([parcel(Up.BATCH, message.data)], 0)
+                await connection.publish(BOX.down().replace("/", "."), said)
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(60)
+        self._ran.result(60)
+        self._thread.join()
         self._loop.close()
 
 
