@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SCHEMES = ("http", "socks5")
 MAX_ANSWER = 16_384
 _NO_LOGIN, _LOGIN = 0, 2
 _REASONS = (
