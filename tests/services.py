@@ -130,9 +130,8 @@ def broker(session_broker: BrokerForTests) -> BrokerForTests:
 def session_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     folder = tmp_path_factory.mktemp("database")
     server = Postgres(folder / "pg", folder / "password", *free_ports(1))
-    server.start()
-    yield server
-    server.stop()
+    with server.running():
+        yield server
 
 
 @pytest.fixture

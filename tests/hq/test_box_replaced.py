@@ -13,11 +13,10 @@ from time import monotonic, sleep
 from typing import NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Core, Effect, GiveBack, LookUp, Send
+from cloud_sync.ingest.core import Arrived, Core, GiveBack, Send
 from cloud_sync.ingest.judge import Message
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire.downlink import Receipt, open_envelope
@@ -36,10 +35,11 @@ from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from tests.cloud_sync.ingest.box import KEYS, NOW, OPENING, ROOT, SIGNER
+from tests.cloud_sync.ingest.world import answered
 from tests.devices.pos_sql.till import Till
 from tests.edge_agent.boxes import NOON
 from tests.edge_agent.test_recorder import AMPLE
-from tests.hq.warehouse.houses import OPENED, PostgresHouse
+from tests.hq.warehouse.houses import PostgresHouse
 
 STORE = "0214"
 SOLD = 2_000
@@ -131,36 +131,18 @@ class Headquarters:
 
     def register(self, box: Placed) -> None:
         self.boxes[box.name] = box
-        with psycopg.connect(self.house.dsn) as connection:
-            connection.execute(
-                "INSERT INTO store (store, opened) VALUES (%s, %s) ON CONFLICT DO NOTHING", [STORE, OPENED]
-            )
-            connection.execute(
-                "INSERT INTO box (store, box, public_key, fingerprint) VALUES (%s, %s, %s, %s)",
-                [STORE, box.name, box.public_key, box.fingerprint],
-            )
+        self.house.register(STORE, box.name, box.public_key)
 
     def take(self, box: Placed, parcels: Sequence[Parcel]) -> None:
         """Each of these is stored and receipted."""
         address = Address("se", STORE, box.name)
         for parcel in parcels:
             message = Message(address.up(parcel.what), parcel.payload, parcel.digest)
-            self._run(self.core.step(Arrived((message,)), NOW))
+            for effect in answered(self.core, self.house.port, Arrived((message,)), NOW):
+                assert not isinstance(effect, GiveBack), "the warehouse was never away"
+                if isinstance(effect, Send):
+                    self._told(effect.box, effect.envelope)
         assert {parcel.prefix for parcel in parcels} <= self.receipts
-
-    def _run(self, effects: Sequence[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case LookUp(boxes, epochs):
-                    self._run(self.core.step(self.house.port.look_up(boxes, epochs), NOW))
-                case Commit(work):
-                    self._run(self.core.step(Committed(self.house.port.commit(work)), NOW))
-                case Send(_, name, envelope):
-                    self._told(name, envelope)
-                case GiveBack():
-                    raise AssertionError("the warehouse was never away")
-                case Acknowledge():
-                    pass
 
     def _told(self, name: str, envelope: bytes) -> None:
         opened = open_envelope(envelope, ROOT.public_key(), self.boxes[name].fingerprint, 1)

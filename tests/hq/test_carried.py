@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
-import psycopg
 import pytest
 
 from cloud_sync.ingest.core import Core
@@ -22,7 +20,7 @@ from hq.carried import TakenIn, take_in
 from tests.cloud_sync.ingest.box import KEYS, OPENING, SIGNER
 from tests.edge_agent.boxes import NOON, TestBox, some_records
 from tests.edge_agent.test_recorder import ROOM, Bench, accept, drained
-from tests.hq.warehouse.houses import OPENED, PostgresHouse
+from tests.hq.warehouse.houses import PostgresHouse
 
 RECORDS = 600
 NOW_US = 1_790_000_000_000_000
@@ -52,14 +50,8 @@ class Store:
 def store(tmp_path: Path, migrated: str) -> Iterator[Store]:
     """Half of its records are cut, half are rows still; headquarters knows the box."""
     box = TestBox(hq=OPENING)
-    key = box.key.public_key().public_bytes_raw()
     house = PostgresHouse(migrated, [])
-    with psycopg.connect(migrated) as connection:
-        connection.execute("INSERT INTO store (store, opened) VALUES (%s, %s)", ["0214", OPENED])
-        connection.execute(
-            "INSERT INTO box (store, box, public_key, fingerprint) VALUES (%s, %s, %s, %s)",
-            ["0214", "box-1", key, sha256(key).digest()],
-        )
+    house.register("0214", "box-1", box.key.public_key().public_bytes_raw())
     bench = Bench(tmp_path, box)
     made = some_records(RECORDS)
     bench.step(accept(made[: RECORDS // 2]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Core, Effect, Event, GiveBack, LookUp, Send
+from cloud_sync.ingest.core import Arrived, Core, GiveBack
 from cloud_sync.ingest.judge import Message
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire import batch
@@ -22,6 +22,7 @@ from edge_agent.recorder.opening import FILE
 from hq.complete import BoxReport, report
 from hq.warehouse.memory import MemoryWarehouse
 from tests.cloud_sync.ingest.box import NOW, SIGNER
+from tests.cloud_sync.ingest.world import answered
 from tests.edge_agent.boxes import TestBox, some_records
 from tests.edge_agent.test_recorder import Bench, accept, drained, running
 from tests.hq.warehouse.houses import OPENED
@@ -43,20 +44,8 @@ class Headquarters:
 
     def hear(self, parcels: list[Parcel]) -> None:
         messages = tuple(Message(Address("se", *NAME).up(one.what), one.payload, one.digest) for one in parcels)
-        self._run(Arrived(messages))
-
-    def _run(self, event: Event) -> None:
-        effects: list[Effect] = self.core.step(event, NOW)
-        for effect in effects:
-            match effect:
-                case LookUp(boxes, epochs):
-                    self._run(self.house.look_up(boxes, epochs))
-                case Commit(work):
-                    self._run(Committed(self.house.commit(work)))
-                case GiveBack():
-                    raise AssertionError("nothing failed")
-                case Send() | Acknowledge():
-                    pass
+        said = answered(self.core, self.house, Arrived(messages), NOW)
+        assert not [effect for effect in said if isinstance(effect, GiveBack)], "nothing failed"
 
     @property
     def report(self) -> BoxReport:

@@ -15,10 +15,12 @@ from cloud_sync.ingest.core import (
     Core,
     Effect,
     Event,
+    GiveBack,
     LookUp,
     Send,
 )
 from cloud_sync.ingest.judge import Message
+from cloud_sync.ingest.work import Warehouse
 from cloud_sync.wire.downlink import Hold, Pace, Receipt, Refusal, open_envelope
 from hq.warehouse.memory import MemoryWarehouse
 from tests.cloud_sync.ingest.box import KEYS, NOW, ROOT, SIGNER, Box
@@ -26,7 +28,7 @@ from tests.cloud_sync.ingest.box import KEYS, NOW, ROOT, SIGNER, Box
 
 @dataclass
 class World:
-    """A core with its warehouse; `run` carries out what the core asks for, and keeps what a box and a broker see."""
+    """A core with its warehouse; keeps what a box and a broker see."""
 
     boxes: Sequence[Box]
     core: Core = field(default_factory=lambda: Core("se", KEYS, SIGNER))
@@ -40,27 +42,33 @@ class World:
         self.warehouse = MemoryWarehouse(keys, date(2020, 1, 1))
 
     def arrive(self, *messages: Message) -> None:
-        self.run(self.core.step(Arrived(messages), self.now))
+        self.step(Arrived(messages))
 
-    def run(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            if isinstance(effect, LookUp):
-                self.step(self.warehouse.look_up(effect.boxes, effect.epochs))
-            elif isinstance(effect, Commit):
-                self.step(Committed(self.warehouse.commit(effect.work)))
-            elif isinstance(effect, Send):
+    def step(self, event: Event) -> None:
+        for effect in answered(self.core, self.warehouse, event, self.now):
+            if isinstance(effect, Send):
                 self.sent.append(effect)
             elif isinstance(effect, Acknowledge):
                 self.acknowledged.extend(effect.tokens)
             else:
                 self.given_back.extend(effect.tokens)
 
-    def step(self, event: Event) -> None:
-        self.run(self.core.step(event, self.now))
-
     def told(self, box: Box) -> list[Receipt | Hold | Refusal]:
         """What the box can open of what was sent to it."""
         return list(told(self.sent, box))
+
+
+def answered(core: Core, warehouse: Warehouse, event: Event, now: datetime) -> list[Send | Acknowledge | GiveBack]:
+    """What the core says in the end, each of its questions answered by the warehouse."""
+    said: list[Send | Acknowledge | GiveBack] = []
+    for effect in core.step(event, now):
+        if isinstance(effect, LookUp):
+            said += answered(core, warehouse, warehouse.look_up(effect.boxes, effect.epochs), now)
+        elif isinstance(effect, Commit):
+            said += answered(core, warehouse, Committed(warehouse.commit(effect.work)), now)
+        else:
+            said.append(effect)
+    return said
 
 
 def told(effects: Iterable[Effect], box: Box) -> Iterator[Receipt | Hold | Refusal]:

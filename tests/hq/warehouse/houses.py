@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Protocol
 
 import psycopg
@@ -101,15 +102,18 @@ class PostgresHouse:
     def __init__(self, dsn: str, boxes: Iterable[Box]) -> None:
         self.dsn = dsn
         self.port = PostgresWarehouse(dsn)
-        with psycopg.connect(dsn) as connection:
-            for box in boxes:
-                connection.execute(
-                    "INSERT INTO store (store, opened) VALUES (%s, %s) ON CONFLICT DO NOTHING", [box.store, OPENED]
-                )
-                connection.execute(
-                    "INSERT INTO box (store, box, public_key, fingerprint) VALUES (%s, %s, %s, %s)",
-                    [box.store, box.name, box.public_key, box.fingerprint],
-                )
+        for box in boxes:
+            self.register(box.store, box.name, box.public_key)
+
+    def register(self, store: str, box: str, public_key: bytes) -> None:
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(
+                "INSERT INTO store (store, opened) VALUES (%s, %s) ON CONFLICT DO NOTHING", [store, OPENED]
+            )
+            connection.execute(
+                "INSERT INTO box (store, box, public_key, fingerprint) VALUES (%s, %s, %s, %s)",
+                [store, box, public_key, sha256(public_key).digest()],
+            )
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         with closing(psycopg.connect(self.dsn)) as connection:
