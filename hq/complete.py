@@ -18,10 +18,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from cloud_sync.ingest.asking import Wanted
+from cloud_sync.spans import Span, gaps, merged, size
 from cloud_sync.wire.downlink import ANY_EPOCH
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse.explained import Kind
-from hq.warehouse.spans import Span, gaps, merged, size
 from hq.warehouse.standing import Epoch, Mark, Standing, Stream
 from records import Lane
 

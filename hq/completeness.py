@@ -10,12 +10,12 @@ from typing import Any
 
 import psycopg
 
+from cloud_sync.spans import Span
 from hq.complete import BoxReport, LaneReport, lane_missing, report
 from hq.data import Data, pretty
 from hq.exits import Exit
 from hq.reading import connect
 from hq.warehouse.facts import standings
-from hq.warehouse.spans import Span
 
 Connection = psycopg.Connection[Any]
 _SHOWN = 5  # ranges printed for people

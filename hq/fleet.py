@@ -18,10 +18,10 @@ import msgspec
 import psycopg
 from psycopg.rows import dict_row
 
+from cloud_sync.spans import size
 from cloud_sync.wire.heartbeat import DeviceState, Heartbeat
 from hq.warehouse import coverage
 from hq.warehouse.explained import Kind
-from hq.warehouse.spans import size
 from records import Lane
 
 LATE_AFTER = 2.5  # intervals of silence: one heartbeat may be lost without a word

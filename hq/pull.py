@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.errors import TimeoutError as NothingCame
 
 from hq.stream import CONSUMER, STREAM
 
@@ -58,7 +57,7 @@ class Puller:
         assert self._subscription is not None  # noqa: S101
         try:
             return await self._subscription.next_msg(timeout=wait)
-        except NothingCame:
+        except TimeoutError:
             return None
 
     async def _request(self) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from cloud_sync.spans import Span, gaps
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.downlink import ANY_EPOCH
 from edge_agent.buffer.connection import Connection
@@ -13,7 +14,6 @@ from edge_agent.buffer.transaction import lane_seq, row_id
 from records import Lane
 
 Range = tuple[bytes, bytes, int, int, int]  # stream, epoch, lane, first, last, as in a re-send
-Span = tuple[int, int]
 
 
 class Held(NamedTuple):
@@ -40,7 +40,7 @@ class Again:
                 digests.update(dict.fromkeys(digest for digest, _ in batches))
                 spans += [span for _, span in batches]
                 spans += self._rows(ordinal, lane, (first, last))
-            missing += [(stream, epoch, lane, *gap) for gap in _gaps((first, last), spans)]
+            missing += [(stream, epoch, lane, *gap) for gap in gaps((first, last), spans)]
         return Held(tuple(digests), tuple(missing))
 
     def _epochs(self, stream: bytes, epoch: bytes) -> list[int]:
@@ -63,14 +63,3 @@ class Again:
         first, last = (row_id(Lane(lane), seq) for seq in span)
         rows = self._db.all(query, (first, last, ordinal))
         return [(lane_seq(low)[1], lane_seq(high)[1]) for low, high in rows if low is not None]
-
-
-def _gaps(span: Span, held: Iterable[Span]) -> Iterator[Span]:
-    """What of `span` none of `held` covers."""
-    at, last = span
-    for begins, ends in sorted(held):
-        if begins > at:
-            yield at, min(begins - 1, last)
-        at = max(at, ends + 1)
-    if at <= last:
-        yield at, last

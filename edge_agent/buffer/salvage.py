@@ -9,9 +9,8 @@ named, so that HQ can tell what it misses from what it already has.
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from math import inf
@@ -20,6 +19,8 @@ from typing import Any, NamedTuple, cast
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from cloud_sync import spans as ranges
+from cloud_sync.spans import Span
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.reader import WireError
@@ -30,7 +31,6 @@ from records import Lane
 
 _STREAM, _SECRET = 16, 32
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # SQLite may say what is wrong in words that are no text
-Span = tuple[int, int]
 
 
 class Gap(NamedTuple):
@@ -110,11 +110,11 @@ class Salvaged(NamedTuple):
         spans: dict[tuple[bytes, Lane], list[Span]] = defaultdict(list)
         for batch in batches:
             spans[streams[batch.epoch], batch.lane].append((batch.first, batch.last))
-        cut = {key: _joined(each) for key, each in spans.items()}
+        cut = {key: ranges.merged(each) for key, each in spans.items()}
         rows = [
             row
             for row in sorted(self.rows)
-            if row.epoch in streams and not _is_in(row.seq, cut.get((streams[row.epoch], row.lane), []))
+            if row.epoch in streams and not ranges.covers(cut.get((streams[row.epoch], row.lane), []), row.seq)
         ]
         return self._replace(batches=batches, rows=rows)
 
@@ -205,22 +205,6 @@ def _keep_row(id_: int, rest: tuple[int, int, int, bytes, int], heap: _Heap) -> 
         heap.rows[lane, seq] = row
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
-    """Ranges in order, those that touch as one."""
-    found: list[Span] = []
-    for first, last in sorted(spans):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
-        else:
-            found.append((first, last))
-    return found
-
-
-def _is_in(number: int, spans: list[Span]) -> bool:
-    place = bisect_right(spans, (number, 2**63))
-    return place > 0 and spans[place - 1][1] >= number
-
-
 def gaps(found: Salvaged) -> list[Gap]:
     """What of the held epochs' numbers was not found, of the file's stream and of those before it.
 
@@ -239,7 +223,7 @@ def gaps(found: Salvaged) -> list[Gap]:
         own = sorted((each for each in identities if each.stream == stream), key=lambda each: each.first)
         for lane in Lane:
             following = found.next.get(lane, 0) if stream == found.stream else 0
-            holes += _of_lane(lane, _joined(known[stream, lane]), own, following)
+            holes += _of_lane(lane, ranges.merged(known[stream, lane]), own, following)
     return holes
 
 
@@ -248,19 +232,11 @@ def _of_lane(lane: Lane, spans: list[Span], epochs: list[wire_epoch.EpochIdentit
     begin = epochs[0].first[lane]
     end = max(following, *(last + 1 for _, last in spans), begin)
     starts = [epoch.first[lane] for epoch in epochs]
-    for first, last in _holes(spans, begin, end):
+    for first, last in ranges.gaps((begin, end - 1), spans):
         for epoch, start, next_start in zip(epochs, starts, [*starts[1:], end], strict=True):
             low, high = max(first, start), min(last, next_start - 1)
             if low <= high:
                 yield Gap(epoch.stream, lane, epoch.epoch, low, high)
-
-
-def _holes(spans: list[Span], begin: int, end: int) -> Iterator[Span]:
-    expected = begin
-    for first, last in [*spans, (end, end)]:
-        if first > expected:
-            yield expected, first - 1
-        expected = max(expected, last + 1)
 
 
 @dataclass

@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
+from cloud_sync.spans import Span, merged
 from hq.warehouse.explained import Kind, Told
-from hq.warehouse.spans import Span, merged
 
 Cursor = psycopg.Cursor[Any]
 Connection = psycopg.Connection[Any]

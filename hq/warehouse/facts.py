@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import psycopg
 
+from cloud_sync.spans import Span, merged
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse import coverage
 from hq.warehouse.explained import Kind
-from hq.warehouse.spans import Span, merged
 from hq.warehouse.standing import Epoch, Mark, Standing, Stream
 from records import Lane
 

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 
 from cloud_sync.ingest.work import Batch
-from hq.warehouse.spans import Span
+from cloud_sync.spans import Span
 
 Connection = psycopg.Connection[Any]
 AFTER = timedelta(days=30)

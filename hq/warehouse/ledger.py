@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 
 from cloud_sync.ingest.work import Batch, Header
+from cloud_sync.spans import Span, gaps, spans_of
 from cloud_sync.wire.epoch import NO_EPOCH
 from hq.warehouse.folding import Folded
 from hq.warehouse.source import SourceKey
-from hq.warehouse.spans import Span, gaps, spans_of
 from hq.warehouse.standing import moment
 
 Cursor = psycopg.Cursor[Any]

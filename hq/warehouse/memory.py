@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from cloud_sync.ingest.work import Aside, Batch, Beat, BoxName, Header, Known, Letter, Opened, Outcome, Work
+from cloud_sync.spans import Span, gaps, merged, spans_of
 from cloud_sync.wire.epoch import NO_EPOCH, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse.clock import Repair, corrected, repair_of
@@ -16,7 +17,6 @@ from hq.warehouse.rows import Misfit, Place, identity, row
 from hq.warehouse.runs import Run, follow, noticed
 from hq.warehouse.said import Said, said
 from hq.warehouse.source import SourceKey, source_of
-from hq.warehouse.spans import Span, gaps, merged, spans_of
 from hq.warehouse.standing import Epoch, Mark, Standing, Stream, accepted, mark
 from records import Lane as LaneNumber
 from records.types import Loss, StreamOpen

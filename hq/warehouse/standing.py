@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from cloud_sync.spans import Span
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse.explained import Kind
-from hq.warehouse.spans import Span
 from records import ClockQuality, Lane
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

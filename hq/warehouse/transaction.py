@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
+from cloud_sync.spans import Span, size
 from cloud_sync.wire.epoch import EpochIdentity
 from hq.warehouse import clock, coverage, folding, ledger, messages, streams
 from hq.warehouse.columns import COMMON, TABLES
@@ -19,7 +20,6 @@ from hq.warehouse.ledger import Identity, StoreKey
 from hq.warehouse.messages import SetAside
 from hq.warehouse.rows import Misfit, Place, identity, row
 from hq.warehouse.source import source_of
-from hq.warehouse.spans import Span, size
 from records import to_wire
 
 _FIRST_DAY = date(2000, 1, 1)

@@ -9,10 +9,10 @@ from typing import NamedTuple
 from cloud_sync.ingest.work import Batch as Opened
 from cloud_sync.ingest.work import Header, Outcome, Work
 from cloud_sync.seal.dictionary import CURRENT, Zstd
+from cloud_sync.spans import Span, gaps, spans_of
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire.batch import Kind
 from edge_agent.buffer import Batch, JournalRow, Transaction
-from hq.warehouse.spans import Span, gaps, spans_of
 from records import Lane, Record, from_wire, type_by_id
 from simulation.world.sealing import Number, Violation, Watch
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_sync.spans import size, spans_of
 from cloud_sync.wire.heartbeat import LaneState
 from hq.complete import BoxReport, _count
 from hq.completeness import _object, _text, reports
-from hq.warehouse.spans import size, spans_of
 from records import Lane, Record
 from records.types import Loss, Weight
 from tests.cloud_sync.ingest.box import NOW, Box

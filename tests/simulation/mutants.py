@@ -13,6 +13,7 @@ from cloud_sync.ingest.judge import Judge, Message, Verdict
 from cloud_sync.ingest.work import Batch as Opened
 from cloud_sync.ingest.work import Outcome, Sender, Work
 from cloud_sync.seal.epoch_key import EpochKey
+from cloud_sync.spans import gaps
 from cloud_sync.uplink.messages import Connect, Publish, ResetSession
 from cloud_sync.uplink.run import Loop
 from cloud_sync.wire import batch as wire_batch
@@ -25,7 +26,6 @@ from edge_agent.recorder import messages as recorder
 from edge_agent.recorder.core import Recorder
 from edge_agent.recorder.desk import Desk
 from hq.warehouse.memory import MemoryWarehouse
-from hq.warehouse.spans import gaps
 from records import Lane
 from simulation.world.clock import BoxClock
 

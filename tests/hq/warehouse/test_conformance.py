@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_sync.ingest.work import Letter, Outcome, Sender, Work
-from hq.warehouse.spans import gaps, spans_of
+from cloud_sync.spans import gaps, spans_of
 from records import Lane, Record
 from records.types import DeviceHealth, DoorCount, PosReceipt, PosSale, SaleLine, Scan, Weight, WifiPresence
 from tests.cloud_sync.ingest.box import NOW, ZSTD, Box, batches_of, sales

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 
 Span = tuple[int, int]
 
@@ -45,3 +46,9 @@ def merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append((first, last))
     return found
+
+
+def covers(spans: Sequence[Span], number: int) -> bool:
+    """Whether a number is in one of these, which are `merged`."""
+    place = bisect_right(spans, (number, 2**63))
+    return place > 0 and spans[place - 1][1] >= number
