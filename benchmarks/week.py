@@ -17,6 +17,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from math import inf
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -131,8 +132,8 @@ class Week:
         self._now = Now(self._now.wall + timedelta(seconds=passed), self._now.mono + passed, ClockQuality.SYNCED)
         self._take(some)
         self._buffer.space.keep_reserve(LIMITS)
-        hungry = self._buffer.outbox.unsettled(LIVE) < LIVE
-        self._run(self._recorder.step(Tick(hungry, self._buffer.space.room(LIMITS)), self._now))
+        linger_s = self._recorder.policy.linger_s if self._buffer.outbox.unsettled(LIVE) < LIVE else inf
+        self._run(self._recorder.step(Tick(linger_s, self._buffer.space.room(LIMITS)), self._now))
 
     def _run(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -141,7 +141,7 @@ def _answers(config: StoreConfig, path: Path) -> Iterator[BufferAnswers]:
             lambda: None,
         )
     finally:
-        buffer.close()
+        buffer.leave()
 
 
 def _other_file(config: StoreConfig, command: Command) -> Path:

@@ -38,7 +38,8 @@ Format. `user_version` counts migrations (`schema`). Tables:
     state, seen     what drivers keep; keyed hashes of source identities with the day they were seen on
     fact            counters: the number of the last transaction, what was refused, the highest session
 
-Beside it: `-wal`, the write-ahead log; `.damaged-*`, files set aside; `.fresh`, the file that will take the place of a
+Beside it: `-wal`, the write-ahead log, empty after a clean stop and as large as it was; `-room`, its second name for a
+moment then; `.damaged-*`, files set aside; `.fresh`, the file that will take the place of a
 damaged one, of no meaning until it does.
 
 Pragmas, and why: `journal_mode=WAL` (one append and one sync a commit), `synchronous=FULL` (the WAL is synced at every

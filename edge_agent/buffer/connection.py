@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ class Connection:
         self.path = path
         made = not path.exists()
         with self.guarded():
-            _write_again(path.with_name(path.name + "-wal"))
+            _room(path).unlink(missing_ok=True)  # of a process that was killed while it left
+            _write_again(_log(path))
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             with ExitStack() as undone:
                 undone.callback(self._db.close)  # nobody else can, and it holds the lock
@@ -39,6 +40,21 @@ class Connection:
 
     def close(self) -> None:
         self._db.close()
+
+    def leave(self) -> None:
+        """Closes, and keeps the blocks of the log, which SQLite deletes then: a disk that others fill meanwhile stops
+        no next start. The log that is left holds nothing, so the file is whole without it."""
+        log, room = _log(self.path), _room(self.path)
+        with suppress(OSError):
+            os.link(log, room)
+        self._db.close()
+        with suppress(OSError):
+            if log.exists():  # it could not be emptied into the file
+                room.unlink(missing_ok=True)
+                return
+            with room.open("r+b") as file:
+                file.write(bytes(_LOG_HEAD))
+            room.rename(log)
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -85,6 +101,7 @@ class Connection:
         return found[0][0] if found else None
 
 
+_LOG_HEAD = 32  # bytes without which a log counts as empty
 _MAY_PASS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -111,6 +128,15 @@ def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
     """
     passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _MAY_PASS
     return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def _room(path: Path) -> Path:
+    """A second name of the log, while SQLite takes the first one away."""
+    return path.with_name(path.name + "-room")
 
 
 def _write_again(wal: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from edge_agent.buffer.adoption import NOBODY, Adoption
 from edge_agent.buffer.again import Again
-from edge_agent.buffer.connection import BufferDamaged, Connection
+from edge_agent.buffer.connection import BufferDamaged, BufferError, Connection
 from edge_agent.buffer.inspection import Inspection
 from edge_agent.buffer.outbox import HEADER_TABLES, Outbox
 from edge_agent.buffer.schema import LANE_SUM
@@ -49,7 +49,11 @@ class Buffer:
         self.path = path
         self._db = Connection(path)
         self.outbox = Outbox(self._db)
-        self.outbox.mend()
+        try:
+            self.outbox.mend()
+        except BufferError:
+            self._db.close()  # nobody else can, and it holds the lock
+            raise
         self.again = Again(self._db, self.outbox)
         self.space = Space(self._db)
         self.adoption = Adoption(self._db)
@@ -57,6 +61,10 @@ class Buffer:
 
     def close(self) -> None:
         self._db.close()
+
+    def leave(self) -> None:
+        """Closes for the time that the agent does not run."""
+        self._db.leave()
 
     def reopen(self) -> Self:
         """A new connection to the same file, in place of this one."""

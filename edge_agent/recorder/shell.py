@@ -104,7 +104,7 @@ class RecorderThread:
             self._desk.closed.set()
             self._cuts.put(None)
             cutter.join()
-            self._buffer.close()
+            self._buffer.leave()
 
     def turns(self) -> int:
         """Rises while the loop makes progress."""

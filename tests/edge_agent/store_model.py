@@ -242,8 +242,8 @@ class Life:
         return {path.name: path.read_bytes() for path in self.folder.iterdir() if "damaged" not in path.name}
 
     def end(self) -> None:
-        """The connection goes; SQLite moves its log into the file."""
-        self.buffer.close()
+        """A clean stop: the log goes into the file, and what it stood in is kept."""
+        self.buffer.leave()
 
 
 def lay(folder: Path, files: Files) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import ClassVar
@@ -127,13 +128,13 @@ class Store(RuleBasedStateMachine):
 
     @rule(
         seconds=st.sampled_from([0.01, 0.2, 5.0, CLOSING_S + 1]),
-        hungry=st.booleans(),
+        linger_s=st.sampled_from([0.0, 1.0, inf]),
         cutter=st.sampled_from(["done", "done", "late", "failed"]),
     )
-    def time_passes(self, seconds: float, hungry: bool, cutter: str) -> None:
+    def time_passes(self, seconds: float, linger_s: float, cutter: str) -> None:
         """The recorder looks what is due; the cutter may be late."""
         self.clock.move(seconds)
-        self.life.step(Tick(hungry, self.room))
+        self.life.step(Tick(linger_s, self.room))
         self.account.check_keys(self.life)
         if cutter == "done":
             self.life.finish_cut()
@@ -144,7 +145,7 @@ class Store(RuleBasedStateMachine):
     def an_epoch_ends(self) -> None:
         self.clock.move(EPOCH_S)
         before = self.life.core.epoch
-        self.life.step(Tick(True, self.room))
+        self.life.step(Tick(1.0, self.room))
         self.happened["epoch"] += self.life.core.epoch != before
 
     @rule(days=st.integers(-3650, 3650))
@@ -268,7 +269,7 @@ class Store(RuleBasedStateMachine):
         self.life.fail_cut()
         for _ in range(DRAIN):
             self.clock.move(1.0)
-            self.life.step(Tick(True, AMPLE))
+            self.life.step(Tick(1.0, AMPLE))
             self.life.finish_cut()
             parcels = self.life.parcels(1000)
             for raw in self.hq.take(parcels):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.buffer import Buffer
 from edge_agent.buffer.connection import Connection
 from edge_agent.buffer.salvage import salvage
 from edge_agent.buffer.schema import PAGE, PRAGMAS
@@ -40,14 +41,16 @@ def test_a_stream_says_what_it_is_though_its_first_start_was_cut_off(tmp_path: P
     assert open_buffer(tmp_path, "0214", "box-1", box.seal, NOON).reason is None
 
 
-def test_what_drivers_keep_is_saved_of_a_file_that_is_found_damaged(tmp_path: Path) -> None:
-    """The page that says which stream it is is gone; cursors and source identities on other pages are not."""
+@pytest.mark.parametrize("table", ["stream", "outbox_grace"])
+def test_what_drivers_keep_is_saved_of_a_file_that_is_found_damaged(tmp_path: Path, table: str) -> None:
+    """The page that says which stream it is, or which batches are settled, is gone; cursors and source identities on other
+    pages are not."""
     bench = Bench(tmp_path)
     key = bench.core.identity_key("till-1", "01/1")
     bench.step(Accept(None, some_records(1), [key], {("till-1", "file"): b"17"}, frozenset()))
     bench.step(Flush())
     bench.buffer.close()
-    _wreck(tmp_path / FILE, "stream")
+    _wreck(tmp_path / FILE, table)
 
     opened = open_buffer(tmp_path, "0214", "box-1", bench.box.seal, NOON)
 
@@ -189,3 +192,43 @@ def _open_halting(folder: Path, box: TestBox, patch: pytest.MonkeyPatch, steps: 
         open_buffer(folder, "0214", "box-1", box.seal, NOON).buffer.close()
         return False
     return True
+
+
+def test_a_clean_stop_keeps_the_room_of_the_log_and_nothing_in_it(tmp_path: Path) -> None:
+    """The file is whole by itself, in place and as a copy; the next start finds the log as large as it was."""
+    bench = Bench(tmp_path)
+    for at in range(5):
+        bench.step(accept(some_records(100, seed=at)))
+        bench.step(Flush())
+    log, wanted = tmp_path / f"{FILE}-wal", bench.buffer.view()
+    size = log.stat().st_size
+    bench.buffer.leave()
+
+    assert {path.name for path in tmp_path.iterdir()} == {FILE, log.name}
+    assert log.stat().st_size == size > 100_000
+    content, empty = (tmp_path / FILE).read_bytes(), log.read_bytes()
+    for path in (tmp_path / "alone.db", tmp_path / "with-log.db", tmp_path / "salvaged.db"):
+        path.write_bytes(content)
+        if path.stem != "alone":
+            path.with_name(path.name + "-wal").write_bytes(empty)
+    assert salvage(tmp_path / "salvaged.db", bench.box.seal.public).next == wanted.next
+    for path in (tmp_path / "alone.db", tmp_path / "with-log.db", tmp_path / FILE):
+        with closing(Buffer(path)) as buffer:
+            assert buffer.view() == wanted
+
+
+def test_a_stop_that_was_killed_leaves_nothing_over(tmp_path: Path) -> None:
+    """The log's second name goes with the next start, and what stands in the log is read."""
+    bench = Bench(tmp_path)
+    bench.step(accept(some_records(100)))
+    bench.step(Flush())
+    os.link(tmp_path / f"{FILE}-wal", tmp_path / f"{FILE}-room")
+    died = tmp_path / "died"
+    died.mkdir()
+    for path in tmp_path.glob(f"{FILE}*"):
+        (died / path.name).write_bytes(path.read_bytes())
+
+    with closing(Buffer(died / FILE)) as buffer:
+        assert buffer.view() == bench.buffer.view()
+        assert not (died / f"{FILE}-room").exists()
+    bench.buffer.close()

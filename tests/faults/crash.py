@@ -160,6 +160,8 @@ class Past:
                 self._history = [self._names]
             case "U":
                 self._names_now(_without(self._names, name))
+            case "L":
+                self._names_now({**self._names, os.fsdecode(data): self._names[name]})
             case "R":
                 self._names_now({**_without(self._names, name), os.fsdecode(data): self._names[name]})
 

@@ -13,6 +13,7 @@
  *   'O' opened     offset 1 when it was made by this        'W' written    data at offset
  *   'T' truncated  to offset                                'S' synced     'D' the folder synced
  *   'U' unlinked                                            'R' renamed    data: the new name
+ *   'L' linked     data: the second name
  *   'N' note
  *
  * A process that is killed leaves what it wrote in the page cache, so logs of several lives follow on one another.
@@ -220,6 +221,21 @@ static int rename_it(int from_at, const char *from, int to_at, const char *to) {
     if (!bad && old && new) say('R', 0, 0, 0, old, new, strlen(new));
     pthread_mutex_unlock(&lock);
     return bad;
+}
+
+static int link_it(int from_at, const char *from, int to_at, const char *to, int flags) {
+    int bad;
+    const char *old = name_in_folder(from), *second = name_in_folder(to);
+    pthread_mutex_lock(&lock);
+    bad = REAL(linkat)(from_at, from, to_at, to, flags);
+    if (!bad && old && second) say('L', 0, 0, 0, old, second, strlen(second));
+    pthread_mutex_unlock(&lock);
+    return bad;
+}
+
+int link(const char *from, const char *to) { return link_it(AT_FDCWD, from, AT_FDCWD, to, 0); }
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags) {
+    return link_it(from_at, from, to_at, to, flags);
 }
 
 int rename(const char *from, const char *to) { return rename_it(AT_FDCWD, from, AT_FDCWD, to); }
