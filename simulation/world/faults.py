@@ -9,7 +9,7 @@ from records import ClockQuality
 from simulation.world.disk import Strike
 from simulation.world.machine import Machine
 from simulation.world.plan import SAFETY_S
-from simulation.world.sources import Tap
+from simulation.world.sources import Tap, Till
 
 if TYPE_CHECKING:
     from simulation.world.world import World
@@ -114,8 +114,12 @@ class Faults:
         machine.clock.quality = random.choice([ClockQuality.SYNCED, ClockQuality.UNKNOWN])
 
     def _full(self) -> None:
+        """Small commits find room in the pages that there are; a long sale does not."""
         machine = self._machine()
         machine.space(full=True)
+        for source in self._world.sources:
+            if isinstance(source, Till) and source.machine is machine:
+                source.sell_long()
         self._later(1, 12, lambda: machine.space(full=False))
 
     def _broker(self) -> None:

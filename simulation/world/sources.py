@@ -21,6 +21,7 @@ from simulation.world.scene import Scene
 
 AGAIN_S = 3.0
 AT_ONCE = 4
+LONG = 16_384  # bytes that do not compress
 Uid = tuple[str, str]  # type, what makes it the only one in the world
 
 
@@ -82,8 +83,15 @@ class Till(Source):
         super().__init__(scene, machine, "till")
 
     def happen(self) -> None:
+        self._sell(None)
+
+    def sell_long(self) -> None:
+        """A sale that needs pages of its own."""
+        self._sell(self.random.randbytes(LONG).hex())
+
+    def _sell(self, name: str | None) -> None:
         number = self.number()
-        line = SaleLine(1, "sale", "4006381333931", quantity=Decimal(1), extended_amount=Decimal(number))
+        line = SaleLine(1, "sale", "4006381333931", None, name, Decimal(1), extended_amount=Decimal(number))
         sale = PosSale(f"01/{number}", str(number), business_day=BEGIN.date(), lines=(line,), total=Decimal(number))
         self._folder[sale.source_id] = [self.record(sale), self.record(Scan(code=str(number)))]
         self.offer()

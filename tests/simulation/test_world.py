@@ -24,6 +24,7 @@ FIRED = (
     "torn commit",
     "error before commit",
     "error after commit",
+    "commit on a full disk",
     "worker crash before commit",
     "worker crash after commit",
     "image restored",
