@@ -8,21 +8,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from devices.camera.boxes import Box, Picture
 from devices.camera.crossings import Counter, Crossing
 from devices.camera.geometry import Area, Line, Point
-from devices.camera.health import Health
+from devices.camera.health import Health, State
 from devices.camera.heat import Heat
 from devices.camera.options import Options
 from devices.camera.tracker import SURE, Track, Tracker
 from devices.camera.zones import Zone
-from devices.driver import Item, Reading
+from devices.driver import Reading
 from records.types import CameraHealth, CarCount, DoorCount, ZoneDwell, ZoneOccupancy, ZonePath, ZoneQueue
 
 _BAND = 0.01  # of the picture's width on both sides of a line that decide nothing
+_ALL = float("inf")  # seconds, by which everybody has left
 _DOUBT = 0.4  # of the threshold: a score that keeps a track, but begins none
+
+
+_Kind = type[DoorCount] | type[CarCount]
 
 
 class Finder(Protocol):
@@ -48,107 +50,98 @@ class Analysis:
         self._zones = [Zone(name, area) for name, area in areas.items() if name not in options.staff_zones]
         self._staff = [areas[name] for name in options.staff_zones]
         self._heat = Heat(options.heatmap_cell_px, options.heatmap_s) if options.heatmap_cell_px else None
-        self._counts: Tally[tuple[str, bool, bool]] = Tally()
-        self._begun: datetime | None = None
-        self._told: dict[str, int] = {}
-        self._came_from: dict[int, str] = {}
+        self._counts: Tally[tuple[str, _Kind, bool]] = Tally()  # of this interval, by line, kind and whether inward
+        self._begun: datetime | None = None  # this interval
+        self._occupancy: dict[str, int] = {}  # as it was told, by zone
+        self._came_from: dict[int, str] = {}  # zone, by track
         self._start = datetime.min.replace(tzinfo=UTC)
-        self._band = 0.0
 
-    def look(self, picture: Picture, at: float, start: datetime) -> list[Item]:
+    def look(self, picture: Picture, at: float, start: datetime) -> list[Reading]:
         """What a picture completes. at: seconds of the stream; start: when its first picture was taken, aware UTC"""
         self._start = start
-        self._band = self._options.dead_band_px or _BAND * picture.shape[1]
         now = self._time(at)
         self._begun = self._begun or now
-        items: list[Item] = []
-        if state := self._health.look(picture, at):
-            items.append(Reading(CameraHealth(state), now))
+        readings = _health(self._health.look(picture, at), now)
         ended = self._tracker.step(self._finder.find(picture), at)
         followed = [track for track in self._tracker.tracks if track.sure]
+        band = _BAND * picture.shape[1] if self._options.dead_band_px is None else self._options.dead_band_px
         for track in followed:
-            items += self._follow(track, at)
-        items += self._leave(ended, at)
-        items += self._occupied(now)
+            readings += self._follow(track, at, band)
+        readings += self._leave(ended, at, now)
+        readings += self._occupied(now)
         if self._heat:
-            items += self._heat.look([self._anchor(track.box) for track in followed if track.seen == at], picture, now)
-        if self._options.interval_s and now - self._begun >= timedelta(seconds=self._options.interval_s):
-            items += self.flush(now)
-        return items
+            seen = [self._anchor(track.box) for track in followed if track.seen == at]
+            readings += self._heat.look(seen, picture, now)
+        if now - self._begun >= timedelta(seconds=self._options.interval_s):
+            readings += self._counted(now)
+        return readings
 
-    def flush(self, now: datetime) -> list[Item]:
-        """The counts of an interval that ends now."""
-        begun, self._begun = self._begun, now
-        if not self._options.interval_s or begun is None:
-            return []
-        items: list[Item] = []
-        for line in self._options.lines:
-            items.append(_count(self._counts, line, begun, now, car=False))
-            if self._options.cars:
-                items.append(_count(self._counts, line, begun, now, car=True))
-        items += [Reading(ZoneOccupancy(zone.name, zone.count), now) for zone in self._zones]
-        self._counts.clear()
-        return items
-
-    def end(self, at: float) -> list[Item]:
+    def end(self, at: float) -> list[Reading]:
         """What the end of a recording completes: who was still there leaves."""
+        now = self._time(at)
         ended, self._tracker.tracks = self._tracker.tracks, []
-        return [*self._leave(ended, at, over=True), *self.flush(self._time(at))]
+        return [*self._leave(ended, _ALL, now), *self._counted(now)]
 
-    def lost(self, now: datetime) -> list[Item]:
+    def lost(self, now: datetime) -> list[Reading]:
         """The stream is gone: nobody is followed through the gap."""
-        items = self.flush(now)
+        readings = self._counted(now)
         self._begun = None
         for track in self._tracker.tracks:
             self._forget(track)
         self._tracker.tracks = []
-        if state := self._health.lost():
-            items.append(Reading(CameraHealth(state), now))
-        return items
+        return [*readings, *_health(self._health.lost(), now)]
 
-    def _follow(self, track: Track, at: float) -> Iterator[Item]:
+    def _counted(self, now: datetime) -> list[Reading]:
+        """The counts of the interval that ends now, where they are told at intervals."""
+        begun, self._begun = self._begun, now
+        if not self._options.interval_s or begun is None:
+            return []
+        kinds: tuple[_Kind, ...] = (DoorCount, CarCount) if self._options.cars else (DoorCount,)
+        counts, self._counts = self._counts, Tally()
+        doors = [
+            Reading(kind(counts[line, kind, True], counts[line, kind, False], begun, now, line), now)
+            for line in self._options.lines
+            for kind in kinds
+        ]
+        return [*doors, *(Reading(ZoneOccupancy(zone.name, zone.count), now) for zone in self._zones)]
+
+    def _follow(self, track: Track, at: float, band: float) -> Iterator[Reading]:
         anchor = self._anchor(track.box)
         track.staff = track.staff or any(area.holds(anchor) for area in self._staff)
         for zone in self._zones if track.seen == at and not track.staff else ():
             zone.look(track.id, anchor, at, track.began if track.boxes <= SURE else at)
         for line in self._lines:
-            crossing = line.look(track.id, anchor, at, self._band)
+            crossing = line.look(track.id, anchor, at, band)
             if crossing and self._counts_now(track, at):
-                yield from self._crossed(crossing, car=track.box.car)
+                yield from self._crossed(crossing, CarCount if track.box.car else DoorCount)
 
-    def _crossed(self, crossing: Crossing, *, car: bool) -> Iterator[Item]:
+    def _crossed(self, crossing: Crossing, kind: _Kind) -> Iterator[Reading]:
         if self._options.interval_s:
-            self._counts[crossing.line, crossing.inward, car] += 1
+            self._counts[crossing.line, kind, crossing.inward] += 1
             return
-        kind = CarCount if car else DoorCount
         yield Reading(kind(int(crossing.inward), int(not crossing.inward), line=crossing.line), self._time(crossing.at))
 
-    def _leave(self, ended: list[Track], at: float, *, over: bool = False) -> Iterator[Item]:
+    def _leave(self, ended: list[Track], at: float, now: datetime) -> Iterator[Reading]:
         for zone in self._zones:
-            for track, seconds in zone.left(float("inf") if over else at):
-                yield from self._stayed(zone, track, seconds, at)
+            for track, seconds in zone.left(at):
+                yield from self._stayed(zone, track, seconds, now)
         for gone in ended:
             self._forget(gone)
 
-    def _stayed(self, zone: Zone, track: int, seconds: float, at: float) -> Iterator[Item]:
-        now = self._time(at)
+    def _stayed(self, zone: Zone, track: int, seconds: float, now: datetime) -> Iterator[Reading]:
         yield Reading(ZoneDwell(zone.name, round(seconds, 1)), now)
         if zone.name in self._options.queues:
             yield Reading(ZoneQueue(zone.name, zone.count, round(seconds, 1)), now)
-        yield from self._passed(zone.name, track, now)
+        came_from, self._came_from[track] = self._came_from.get(track, zone.name), zone.name
+        if came_from != zone.name:
+            yield Reading(ZonePath(came_from, zone.name), now)
 
-    def _passed(self, zone: str, track: int, now: datetime) -> Iterator[Item]:
-        """A way from the zone that somebody was in before."""
-        came_from, self._came_from[track] = self._came_from.get(track, zone), zone
-        if came_from != zone:
-            yield Reading(ZonePath(came_from, zone), now)
-
-    def _occupied(self, now: datetime) -> Iterator[Item]:
+    def _occupied(self, now: datetime) -> Iterator[Reading]:
         """Who is where, as it changes; with counts at intervals they tell it."""
         for zone in self._zones if not self._options.interval_s else ():
-            before = self._told.get(zone.name, -1)
+            before = self._occupancy.get(zone.name, -1)
             if before != zone.count:
-                self._told[zone.name] = zone.count
+                self._occupancy[zone.name] = zone.count
                 came = zone.count > before >= 0
                 yield Reading(ZoneOccupancy(zone.name, zone.count), self._time(zone.newest) if came else now)
 
@@ -168,7 +161,5 @@ class Analysis:
         return self._start + timedelta(seconds=at)
 
 
-def _count(counts: Tally[tuple[str, bool, bool]], line: str, begun: datetime, now: datetime, *, car: bool) -> Item:
-    kind: type[DoorCount] | type[CarCount] = CarCount if car else DoorCount
-    data: msgspec.Struct = kind(counts[line, True, car], counts[line, False, car], begun, now, line)
-    return Reading(data, now)
+def _health(state: State | None, now: datetime) -> list[Reading]:
+    return [Reading(CameraHealth(state), now)] if state else []

@@ -43,18 +43,16 @@ class Detector:
         scale = min(SIZE / width, SIZE / height)
         rows = self._net(_input(picture, scale))
         scores = rows[:, 4:5] * rows[:, 5 + self._classes]
-        best = scores.argmax(axis=1)
-        score = scores[np.arange(len(rows)), best]
-        kept = np.flatnonzero(score >= self._low)
-        grid, stride = _cells()
-        centre = (rows[kept, :2] + grid[kept]) * stride[kept] / scale
-        size = np.exp(np.minimum(rows[kept, 2:4], 10)) * stride[kept] / scale
+        best, score = scores.argmax(axis=1), scores.max(axis=1)
+        kept = score >= self._low
+        rows, best, score = rows[kept], best[kept], score[kept]
+        grid, stride = (cells[kept] for cells in _cells())
+        centre = (rows[:, :2] + grid) * stride / scale
+        size = np.exp(np.minimum(rows[:, 2:4], 10)) * stride / scale
         corner = np.concatenate([centre - size / 2, size], axis=1)
-        chosen = cv2.dnn.NMSBoxesBatched(
-            corner.tolist(), score[kept].tolist(), best[kept].tolist(), self._low, _OVERLAP
-        )
+        chosen = cv2.dnn.NMSBoxesBatched(corner.tolist(), score.tolist(), best.tolist(), self._low, _OVERLAP)
         return [
-            Box(*_within(corner[n], width, height), float(score[kept][n]), int(self._classes[best[kept][n]]) in CARS)
+            Box(*_within(corner[n], width, height), float(score[n]), int(self._classes[best[n]]) in CARS)
             for n in sorted(chosen)
         ]
 

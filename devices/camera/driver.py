@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from devices.camera.options import Options
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected, Taken
 
 if TYPE_CHECKING:
-    from devices.camera.analysis import Analysis
-    from devices.camera.source import Live, Recording
+    from devices.camera.analysis import Analysis, Finder
+    from devices.camera.source import Live
 
 MAX_RECORDING = 1 << 30  # bytes that `replay` holds in memory
 _MISSING = "OpenCV is not installed; run: pip install 'store-edge[camera]'"
 
 
 def _analysis(options: Options, context: Context) -> Analysis:
-    from devices.camera.analysis import Analysis, doubtful
+    from devices.camera.analysis import Analysis
 
+    return Analysis(options, _finder(options), options.zone or context.timezone)
+
+
+def _finder(options: Options) -> Finder:
     if options.mode == "overhead":
         from devices.camera.overhead import Overhead
 
-        return Analysis(options, Overhead(options.person_px), options.zone or context.timezone)
+        return Overhead(options.person_px)
+    from devices.camera.analysis import doubtful
     from devices.camera.detector import Detector
 
-    found = Detector(options.model, doubtful(options), cars=options.cars)
-    return Analysis(options, found, options.zone or context.timezone)
+    return Detector(options.model, doubtful(options), cars=options.cars)
 
 
 class RecordingDecoder:
@@ -63,49 +70,40 @@ class RecordingDecoder:
         if size > MAX_RECORDING:
             return [Rejected(f"a recording of {size} bytes; at most {MAX_RECORDING} are read", b"", at)]
         try:
-            player = Player(f"/proc/self/fd/{memory}", self._options, self._context, datetime.min.replace(tzinfo=UTC))
+            player = Player(f"/proc/self/fd/{memory}", self._options, self._context, at)
         except DeviceOffline as fault:
             return [Rejected(str(fault).replace(f"/proc/self/fd/{memory}", "this"), os.pread(memory, 256, 0), at)]
-        items = [item for batch in iter(player.next, None) for item in batch]
-        player.close()
-        return [_later(item, at - player.ended) for item in items]
+        with closing(player):
+            readings = [reading for completed in player.completed for reading in completed]
+        return [_later(reading, at - player.ended) for reading in readings]
 
 
-def _later(item: Item, by: timedelta) -> Item:
-    from msgspec.structs import replace
-
-    moved = {name: told + by for name in ("from_", "to") if isinstance(told := _said(item, name), datetime)}
-    if isinstance(item, Reading) and moved:
-        return replace(item, at=item.at + by, data=replace(item.data, **moved))
-    return replace(item, at=item.at + by)
-
-
-def _said(item: Item, name: str) -> object:
-    return getattr(item.data, name, None) if isinstance(item, Reading) else None
+def _later(reading: Reading, by: timedelta) -> Reading:
+    times = {name: getattr(reading.data, name, None) for name in ("from_", "to")}
+    moved = {name: told + by for name, told in times.items() if isinstance(told, datetime)}
+    return replace(reading, at=reading.at + by, data=replace(reading.data, **moved))
 
 
 class Player:
-    """A recording from its first picture to its last. start: when its first picture was taken"""
+    """A recording from its first picture to its last. start: when its first picture was taken
+
+    completed: what each picture completes, and at last its end.
+    """
 
     def __init__(self, path: str, options: Options, context: Context, start: datetime) -> None:
         try:
             from devices.camera.source import Recording
         except ImportError:
             raise DeviceOffline(_MISSING) from None
-        self._recording: Recording = Recording(path, options)
+        self._recording = Recording(path, options)
         self._analysis = _analysis(options, context)
         self._start = start
-        self._over = False
+        self.completed = self._played()
 
-    def next(self) -> list[Item] | None:
-        """What the next picture completes; None after the last."""
-        if self._over:
-            return None
-        frame = self._recording.next()
-        if frame is None:
-            self._over = True
-            return self._analysis.end(self._recording.seconds)
-        return self._analysis.look(frame.picture, frame.at, self._start)
+    def _played(self) -> Iterator[list[Reading]]:
+        while frame := self._recording.next():
+            yield self._analysis.look(frame.picture, frame.at, self._start)
+        yield self._analysis.end(self._recording.seconds)
 
     @property
     def ended(self) -> datetime:
@@ -144,14 +142,15 @@ class RecordingDriver:
     def read(self, timeout_s: float) -> Taken:
         until = time.monotonic() + timeout_s
         while self._player and time.monotonic() < until:
-            items = self._player.next()
-            if items is None:
+            readings = next(self._player.completed, None)
+            if readings is None:
                 self.close()
-            elif items:
-                return Taken(items)
+            elif readings:
+                return Taken(readings)
         if not self._player:
             self.open()
-        time.sleep(max(0.0, until - time.monotonic()) if not self._player else 0.0)
+        if not self._player:
+            time.sleep(max(0.0, until - time.monotonic()))
         return Taken()
 
     def close(self) -> None:
@@ -167,6 +166,7 @@ class LiveDriver:
         self._options, self._context = options, context
         self._analysis: Analysis | None = None
         self._live: Live | None = None
+        self._begun = time.monotonic()  # its seconds rise through every loss
         self._start = datetime.now(UTC)
         self._lost: DeviceOffline | None = None
 
@@ -177,8 +177,8 @@ class LiveDriver:
             raise DeviceOffline(_MISSING) from None
         self._lost = None
         self._analysis = self._analysis or _analysis(self._options, self._context)
-        self._live = Live(self._options)
-        self._start = datetime.now(UTC)
+        self._live = Live(self._options, self._begun)
+        self._start = datetime.now(UTC) - timedelta(seconds=time.monotonic() - self._begun)
 
     def read(self, timeout_s: float) -> Taken:
         """Records as they come about; what a lost stream leaves is handed over before it is told to be offline."""
@@ -191,8 +191,8 @@ class LiveDriver:
             except DeviceOffline as lost:
                 self._lost = lost
                 return Taken(self._analysis.lost(datetime.now(UTC)))
-            if items := self._analysis.look(frame.picture, frame.at, self._start):
-                return Taken(items)
+            if readings := self._analysis.look(frame.picture, frame.at, self._start):
+                return Taken(readings)
         return Taken()
 
     def close(self) -> None:

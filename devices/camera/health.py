@@ -22,6 +22,7 @@ Edges = NDArray[np.float32]
 LOOK_S = 0.5  # between two looks
 _SIZE = (320, 240)
 _TILES = (4, 4)
+_EDGES = (80, 60)
 _DARK = 20.0  # mean of a black picture
 _FLAT = 10.0  # standard deviation without detail, where there is usually twice as much
 _BLANK = 4.0  # standard deviation without detail anywhere
@@ -33,6 +34,8 @@ _RATE = 0.05  # of a look that goes into the usual picture
 
 
 class _Look(NamedTuple):
+    """One small grey picture: brightness and its deviation, which tiles are flat, fine detail, strength of edges."""
+
     mean: float
     deviation: float
     flat: NDArray[np.bool_]
@@ -49,12 +52,9 @@ class Health:
         self._seen: State = "ok"
         self._since: float | None = None
         self._looked = float("-inf")
-        self._looks = 0
         self._last: Grey | None = None
         self._changed = 0.0
-        self._fine = self._deviation = 0.0
-        self._flat: NDArray[np.float64] | None = None
-        self._edges: Edges | None = None
+        self._usual = _Usual()
 
     def look(self, picture: Picture, at: float) -> State | None:
         """The state, where it is another than was told. at: seconds of the stream"""
@@ -72,8 +72,13 @@ class Health:
     def _lasting(self, seen: State, at: float) -> State | None:
         if seen != self._seen or self._since is None:
             self._seen, self._since = seen, at
-        waits = 0.0 if seen == "frozen" else min(1.0, self._lasting_s) if self.state is None else self._lasting_s
-        return self._told(seen) if at - self._since >= waits else None
+        return self._told(seen) if at - self._since >= self._waits(seen) else None
+
+    def _waits(self, seen: State) -> float:
+        """Seconds that a state lasts before it is told: frozen has lasted, and the first is wanted soon."""
+        if seen == "frozen":
+            return 0.0
+        return min(1.0, self._lasting_s) if self.state is None else self._lasting_s
 
     def _told(self, state: State) -> State | None:
         if state == self.state:
@@ -90,44 +95,57 @@ class Health:
             return "black"
         if at - self._changed >= self._frozen_s:
             return "frozen"
-        if look.deviation < _BLANK or self._covered(look):
+        if look.deviation < _BLANK:
             return "covered"
-        if self._looks >= _LEARN and look.fine < _BLUR * self._fine:
-            return "defocused"
-        if self._looks >= _LEARN and self._likeness(look) < _OTHER:
-            return "moved"
-        self._learn(look)
+        if fault := self._usual.fault(look):
+            return fault
+        self._usual.learn(look)
         return "ok"
 
+
+class _Usual:
+    """What a camera shows while all is well."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self._fine = self._deviation = 0.0
+        self._flat = np.zeros(_TILES)
+        self._edges = np.zeros(_EDGES[::-1], np.float32)
+
+    def fault(self, look: _Look) -> State | None:
+        """What is wrong with a look that is so unlike it, once it is known."""
+        if self._looks < _LEARN:
+            return None
+        if self._covered(look):
+            return "covered"
+        if look.fine < _BLUR * self._fine:
+            return "defocused"
+        return "moved" if self._likeness(look) < _OTHER else None
+
+    def learn(self, look: _Look) -> None:
+        self._looks += 1
+        rate = max(_RATE, 1 / self._looks)
+        self._fine += rate * (look.fine - self._fine)
+        self._deviation += rate * (look.deviation - self._deviation)
+        self._flat = self._flat + rate * (look.flat - self._flat)
+        self._edges = self._edges + np.float32(rate) * (look.edges - self._edges)
+
     def _covered(self, look: _Look) -> bool:
-        if self._flat is None or self._looks < _LEARN:
-            return False
         if look.deviation < min(_FLAT, self._deviation / 2):
             return True
         detailed = self._flat < 0.5
         return bool(detailed.sum() >= 4 and look.flat[detailed].mean() >= _COVERED)
 
     def _likeness(self, look: _Look) -> float:
-        if self._edges is None:
-            return 1.0
         usual, now = self._edges - self._edges.mean(), look.edges - look.edges.mean()
         scale = float(np.sqrt((usual * usual).sum() * (now * now).sum()))
         return float((usual * now).sum()) / scale if scale > 0 else 1.0
-
-    def _learn(self, look: _Look) -> None:
-        self._looks += 1
-        rate = max(_RATE, 1 / self._looks)
-        self._fine += rate * (look.fine - self._fine)
-        self._deviation += rate * (look.deviation - self._deviation)
-        flat = look.flat.astype(np.float64)
-        self._flat = flat if self._flat is None else self._flat + rate * (flat - self._flat)
-        self._edges = look.edges if self._edges is None else self._edges + np.float32(rate) * (look.edges - self._edges)
 
 
 def _measured(grey: Grey) -> _Look:
     smooth = cv2.GaussianBlur(grey, (5, 5), 0)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    edges = cv2.resize(cv2.magnitude(across, down), (80, 60), interpolation=cv2.INTER_AREA)
+    edges = cv2.resize(cv2.magnitude(across, down), _EDGES, interpolation=cv2.INTER_AREA)
     rows, columns = _TILES
     tiles = grey.reshape(rows, _SIZE[1] // rows, columns, _SIZE[0] // columns)
     flat = tiles.std(axis=(1, 3)) < _FLAT / 2

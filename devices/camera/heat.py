@@ -8,7 +8,7 @@ import numpy as np
 
 from devices.camera.boxes import Picture
 from devices.camera.geometry import Point
-from devices.driver import Item, Reading
+from devices.driver import Reading
 from records.types import ZoneHeatmap
 
 
@@ -21,7 +21,7 @@ class Heat:
         self._begun: datetime | None = None
         self._grid = np.zeros((0, 0), np.int64)
 
-    def look(self, people: list[Point], picture: Picture, now: datetime) -> list[Item]:
+    def look(self, people: list[Point], picture: Picture, now: datetime) -> list[Reading]:
         """Somebody at each of these points; the map, when its time is over."""
         height, width = picture.shape[:2]
         shape = -(-height // self._cell), -(-width // self._cell)

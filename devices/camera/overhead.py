@@ -22,6 +22,8 @@ _WARM = 15  # pictures after which somebody who stands still does not soon becom
 _UNLIKE = 400.0  # squared distance from which a pixel is not floor
 _EVEN, _BRIGHTEST = 128.0, 4.0  # every picture is made as bright: dusk and lamps are no people
 _FOREGROUND = 200  # shadows are marked 127
+_LIGHT = 0.7  # of the picture that is not floor: the light changed
+_ENOUGH = 20  # people seen alone, from which a person's size is known
 _LEAST = 0.0015  # of the picture that a person covers at least, where its size is not known
 _SCORE = 0.5  # enough to begin a track, not to be sure at once
 _PART = 0.35  # of a person's size that is somebody
@@ -41,27 +43,39 @@ class Overhead:
         """What stands on the floor, in pixels of the source."""
         scale = min(1.0, WIDTH / picture.shape[1])
         small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        brightness = max(1.0, float(np.median(small[::4, ::4])))
-        even = cv2.convertScaleAbs(small, alpha=min(_BRIGHTEST, _EVEN / brightness))
+        marked = self._marked(_even(np.asarray(small, np.uint8)))
+        if marked.mean() > _LIGHT:
+            return []
+        opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        whole = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
+        return [box for stretch in _stretches(whole) for box in self._people(stretch, scale, whole.size)]
+
+    def _marked(self, even: Picture) -> NDArray[np.uint8]:
+        """1 where something is that is not floor; the floor is learnt from the same picture."""
         self._pictures += 1
         rate = 1 / (self._pictures if self._pictures <= _WARM else _HISTORY)
         mask = self._floor.apply(cv2.GaussianBlur(even, (3, 3), 0), learningRate=rate)
-        marked = np.asarray(mask >= _FOREGROUND, np.uint8)
-        if marked.mean() > 0.7:
-            return []  # the light changed
-        opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        marked = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
-        return [box for stretch in _stretches(marked) for box in self._people(stretch, scale, marked.size)]
+        return np.asarray(mask >= _FOREGROUND, np.uint8)
+
+    def _size(self, scale: float) -> float | None:
+        """Pixels of the small picture that a person covers; None while too few were seen."""
+        if self._person:
+            return self._person * scale**2
+        return median(self._sizes) if len(self._sizes) > _ENOUGH else None
 
     def _people(self, stretch: NDArray[np.int32], scale: float, pixels: int) -> list[Box]:
-        area = float(len(stretch))
-        person = self._person * scale**2 if self._person else median(self._sizes) if len(self._sizes) > 20 else None
+        area, person = float(len(stretch)), self._size(scale)
         if area < (_PART * person if person else _LEAST * pixels):
             return []
         if person is None or area < _MANY * person:
             self._sizes.append(area)
             return [_box(stretch, scale)]
         return [_box(part, scale) for part in _parts(stretch, round(area / person))]
+
+
+def _even(small: Picture) -> Picture:
+    brightness = max(1.0, float(np.median(small[::4, ::4])))
+    return np.asarray(cv2.convertScaleAbs(small, alpha=min(_BRIGHTEST, _EVEN / brightness)), np.uint8)
 
 
 def _stretches(marked: NDArray[np.uint8]) -> list[NDArray[np.int32]]:

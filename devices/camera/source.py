@@ -44,18 +44,15 @@ class Recording:
             raise DeviceOffline(f"{path} is no video that can be read")
         told = self._capture.get(cv2.CAP_PROP_FPS)
         self._fps = told if 0.1 <= told <= 240 else _USUAL_FPS
-        self._every = stride(self._fps, options)
+        self._every = max(1, int(self._fps // _rate(options)))
         self._number = -1
 
     def next(self) -> Frame | None:
         """The next picture to look at; None at the end, whatever the header said of its length."""
         while self._capture.grab():
             self._number += 1
-            if self._number % self._every:
-                continue
-            good, picture = self._capture.retrieve()
-            if good:
-                return Frame(np.asarray(picture, np.uint8), self._number / self._fps)
+            if self._number % self._every == 0 and (picture := _picture(self._capture)) is not None:
+                return Frame(picture, self._number / self._fps)
         return None
 
     @property
@@ -68,15 +65,14 @@ class Recording:
 
 
 class Live:
-    """A stream or a video device. skipped: pictures thrown away for being late"""
+    """A stream or a video device. begun: monotonic time from which its seconds count"""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, begun: float) -> None:
         self._options = options
         self._capture = _opened(options)
-        self._rate = options.analysed_fps or _RATES[options.mode]
-        self._begun = time.monotonic()
+        self._pace_s = _PACE / _rate(options)
+        self._begun = begun
         self._looked = float("-inf")
-        self.skipped = 0
 
     def next(self) -> Frame:
         """The next picture to look at; `DeviceOffline` when none comes. One that was at hand at once is a late one."""
@@ -87,24 +83,28 @@ class Live:
                 raise DeviceOffline(f"{self._options.source} brings no picture")
             now = time.monotonic()
             at = now - self._begun
-            if at - self._looked < _PACE / self._rate:
+            if at - self._looked < self._pace_s:
                 continue
             if now - asked < _AT_HAND_S and late < _MOST_LATE:
                 late += 1
-                self.skipped += 1
                 continue
             self._looked = at
-            good, picture = self._capture.retrieve()
-            if good and picture is not None:
-                return Frame(np.asarray(picture, np.uint8), at)
+            if (picture := _picture(self._capture)) is not None:
+                return Frame(picture, at)
 
     def close(self) -> None:
         self._capture.release()
 
 
-def stride(fps: float, options: Options) -> int:
-    """Which n-th picture of a source is looked at."""
-    return max(1, int(fps // (options.analysed_fps or _RATES[options.mode])))
+def _rate(options: Options) -> float:
+    """Pictures a second that are looked at."""
+    return options.analysed_fps or _RATES[options.mode]
+
+
+def _picture(capture: cv2.VideoCapture) -> Picture | None:
+    """The one that was grabbed last; None where it cannot be decoded."""
+    good, picture = capture.retrieve()
+    return np.asarray(picture, np.uint8) if good else None
 
 
 def _opened(options: Options) -> cv2.VideoCapture:

@@ -43,10 +43,6 @@ class Zone:
         """When who is inside last came."""
         return max((stay.since for stay in self._stays.values()), default=0.0)
 
-    def longest(self, at: float) -> float:
-        """Seconds that who is inside longest has been."""
-        return max((at - stay.since for stay in self._stays.values()), default=0.0)
-
     def left(self, at: float) -> list[tuple[int, float]]:
         """Who left since the last look, by track, and for how many seconds they were inside."""
         gone = {track: stay for track, stay in self._stays.items() if at - stay.last > BRIEF_S}
