@@ -13,7 +13,6 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.client import Client
-from nats.errors import TimeoutError as NothingCame
 from nats.js.api import DiscardPolicy, StreamConfig
 from nats.js.client import JetStreamContext
 
@@ -92,7 +91,7 @@ class SmallStream:
                 continue
             try:
                 messages = await puller.fetch(SMALL, timeout=0.5)
-            except NothingCame:
+            except TimeoutError:  # asyncio's, or the client's, which is one
                 continue
             for message in messages:
                 self.taken.append(message.data)
