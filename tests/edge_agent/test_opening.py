@@ -43,8 +43,8 @@ def test_a_stream_says_what_it_is_though_its_first_start_was_cut_off(tmp_path: P
 
 @pytest.mark.parametrize("table", ["stream", "outbox_grace"])
 def test_what_drivers_keep_is_saved_of_a_file_that_is_found_damaged(tmp_path: Path, table: str) -> None:
-    """The page that says which stream it is, or which batches are settled, is gone; cursors and source identities on other
-    pages are not."""
+    """The page that says which stream it is, or which batches are settled, is gone; cursors and source identities are
+    on others."""
     bench = Bench(tmp_path)
     key = bench.core.identity_key("till-1", "01/1")
     bench.step(Accept(None, some_records(1), [key], {("till-1", "file"): b"17"}, frozenset()))
