@@ -18,7 +18,7 @@ from devices.axis_count.simulator import messages, push
 from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected, Request
 from devices.registry import driver
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -41,13 +41,6 @@ def read(*bodies: bytes, context: Context | None = None) -> list[Item]:
 
 def data(items: list[Item]) -> list[DoorCount]:
     return [cast(DoorCount, item.data) for item in items if isinstance(item, Reading)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("axis_count"), ids=lambda path: path.stem)
-def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("axis-count", capture)
-    assert found == expected
 
 
 @given(

@@ -22,7 +22,7 @@ from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import TempAmbient
 from tests.devices.broker import broker
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -56,13 +56,6 @@ def document(row: dict[str, Any]) -> dict[str, str]:
         uuid, kind, data = values
         return {"servicedatauuid": uuid, kind: data}
     return dict(zip(_INPUTS[row["kind"]], values, strict=True))
-
-
-@pytest.mark.parametrize("capture", drop_cases("ble_thermometer"), ids=lambda path: path.stem)
-def test_recorded_advertisements_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("ble-thermometer", capture)
-    assert found == expected
 
 
 @needs_samples

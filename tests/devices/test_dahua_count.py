@@ -24,7 +24,7 @@ from devices.options import HttpAccess
 from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
-from tests.devices.cases import decoded, drop_cases, fed, pieces_of
+from tests.devices.cases import fed, pieces_of
 from tests.devices.web_device import LOGIN, answering, asked, password, serving, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -64,13 +64,6 @@ def data(items: list[Item]) -> list[DoorCount]:
 
 def counts(items: list[Item]) -> list[tuple[int, int]]:
     return [(count.in_, count.out) for count in data(items)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("dahua_count"), ids=lambda path: path.stem)
-def test_recorded_answers_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("dahua-count", capture)
-    assert found == expected
 
 
 PIECES = st.lists(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -20,7 +19,7 @@ from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Reject
 from devices.framing import MAX_NOISE
 from devices.registry import driver
 from records.types import Energy
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.line import lost, playing, until
 from tests.samples import SHARED, needs_samples
 
@@ -52,13 +51,6 @@ def opened(port: str, **settings: Any) -> Driver:
     assert isinstance(device, Driver)
     device.open()
     return device
-
-
-@pytest.mark.parametrize("capture", drop_cases("dlt645"), ids=lambda path: path.stem)
-def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("dlt645", capture)
-    assert found == expected
 
 
 NOISY = st.lists(

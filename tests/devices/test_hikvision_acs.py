@@ -25,7 +25,7 @@ from devices.simulator import Message
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import Punch, TempCheck
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.web_device import LOGIN, password, serving, talking
 from tests.samples import SHARED, needs_samples
 
@@ -56,13 +56,6 @@ def row(second: int, serial: int, employee: str = "101", celsius: float = 36.5, 
 
 def reply(rows: list[dict[str, Any]], status: str = "OK") -> bytes:
     return json.dumps({"AcsEvent": {"responseStatusStrg": status, "InfoList": rows}}).encode()
-
-
-@pytest.mark.parametrize("capture", drop_cases("hikvision_acs"), ids=lambda path: path.stem)
-def test_recorded_events_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("hikvision-acs", capture)
-    assert found == expected
 
 
 @needs_samples

@@ -22,7 +22,7 @@ from devices.hikvision_count.simulator import alert, messages
 from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -53,13 +53,6 @@ def only(items: list[Item]) -> tuple[Reading, DoorCount]:
     assert isinstance(item, Reading), item
     assert isinstance(item.data, DoorCount)
     return item, item.data
-
-
-@pytest.mark.parametrize("capture", drop_cases("hikvision_count"), ids=lambda path: path.stem)
-def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("hikvision-count", capture)
-    assert found == expected
 
 
 BODIES = st.lists(

@@ -32,7 +32,7 @@ from edge_agent.listener import Limits, Listener, Pushing
 from edge_agent.station import Station
 from records import Lane, Record, to_json
 from records.types import PaymentCode
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoder_of, fed
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running
 from tests.samples import SHARED, needs_samples
@@ -52,13 +52,6 @@ def receiver(**settings: Any) -> Receiver:
 def post(to: Receiver, body: bytes, method: str = "POST", **headers: str) -> Answer:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return to.receive(Request(method, "/push/p", {}, named, body), AT)
-
-
-@pytest.mark.parametrize("capture", drop_cases("http_push"), ids=lambda path: path.stem)
-def test_recorded_posts_decode_as_recorded(capture: Path) -> None:
-    """Each recorded body gives its records."""
-    got, expected = decoded("http-push", capture)
-    assert got == expected
 
 
 def test_a_post_is_answered_with_its_records() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -18,7 +17,7 @@ from devices.driver import Context, Item, Reading, Rejected
 from devices.framing import MAX_NOISE
 from devices.ir_thermometer.simulator import frame, messages
 from records.types import TempCheck
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -33,13 +32,6 @@ def verdicts(*said: tuple[float, float], **settings: Any) -> list[str]:
     device = decoder_of("ir-thermometer", Context(), **settings)
     items = [item for second, celsius in said for item in device.feed(frame(celsius), AT + timedelta(seconds=second))]
     return [item.data.verdict for item in items if isinstance(item, Reading) and isinstance(item.data, TempCheck)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("ir_thermometer"), ids=lambda path: path.stem)
-def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("ir-thermometer", capture)
-    assert found == expected
 
 
 NOISY = st.lists(

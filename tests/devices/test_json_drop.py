@@ -20,7 +20,7 @@ from devices.driver import Context, Driver, Item, Reading, Rejected
 from devices.json_drop.simulator import messages
 from devices.registry import driver
 from records.types import PosReturn, PosSale, Transaction
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 SHANGHAI = Context(timezone=ZoneInfo("Asia/Shanghai"), currency="CNY")
@@ -32,13 +32,6 @@ def read(data: bytes, **settings: Any) -> list[Item]:
 
 def sales(items: list[Item]) -> list[Transaction]:
     return [cast(Transaction, item.data) for item in items if isinstance(item, Reading)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("json_drop"), ids=lambda path: path.stem)
-def test_recorded_files_decode_as_recorded(capture: Path) -> None:
-    """Each recorded export gives its records and what is set aside."""
-    got, expected = decoded("json-drop", capture)
-    assert got == expected
 
 
 def test_the_simulator_is_read_to_the_cent() -> None:

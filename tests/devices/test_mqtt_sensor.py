@@ -26,7 +26,7 @@ from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import DeviceHealth, TempAmbient
 from tests.devices.broker import broker
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -39,13 +39,6 @@ def read(data: bytes, **settings: Any) -> list[Item]:
 
 def ambient(items: list[Item]) -> list[TempAmbient]:
     return [item.data for item in items if isinstance(item, Reading) and isinstance(item.data, TempAmbient)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("mqtt_sensor"), ids=lambda path: path.stem)
-def test_recorded_messages_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("mqtt-sensor", capture)
-    assert found == expected
 
 
 @needs_samples

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,7 +20,7 @@ from devices.nut_ups.frames import MOST
 from devices.nut_ups.simulator import Server, messages
 from devices.registry import driver
 from records.types import DeviceHealth, Power
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.line import lost, serving, until
 from tests.samples import SHARED, needs_samples
 
@@ -56,13 +55,6 @@ def opened(port: int, **settings: Any) -> Driver:
     assert isinstance(device, Driver)
     device.open()
     return device
-
-
-@pytest.mark.parametrize("capture", drop_cases("nut_ups"), ids=lambda path: path.stem)
-def test_recorded_answers_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("nut-ups", capture)
-    assert found == expected
 
 
 STREAM = st.lists(

@@ -7,7 +7,6 @@ import pty
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from pathlib import Path
 from random import Random
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from devices.pulse_count.options import Options
 from devices.pulse_count.simulator import messages
 from devices.simulator import PtyWay
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 
 NINE = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -69,13 +68,6 @@ class Script:
 
     def close(self) -> None:
         """Holds nothing."""
-
-
-@pytest.mark.parametrize("capture", drop_cases("pulse_count"), ids=lambda path: path.stem)
-def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("pulse-count", capture)
-    assert found == expected
 
 
 @given(

@@ -22,7 +22,7 @@ from devices.scale.lines import read as read_line
 from devices.scale.simulator import Toledo8217, asked, cas, line, messages, toledo, yaohua
 from devices.simulator import PtyWay
 from records.types import Weight
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.line import lost, playing, until
 from tests.samples import SHARED, needs_samples
 
@@ -50,13 +50,6 @@ def made(port: str, **settings: Any) -> Driver:
     )
     assert isinstance(device, Driver)
     return device
-
-
-@pytest.mark.parametrize("capture", drop_cases("scale"), ids=lambda path: path.stem)
-def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("scale", capture)
-    assert found == expected
 
 
 PARTS = st.one_of(

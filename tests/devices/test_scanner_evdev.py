@@ -25,7 +25,7 @@ from devices.scanner_evdev.simulator import keystrokes, messages
 from devices.scanner_serial.simulator import payment_code
 from devices.simulator import PtyWay
 from records.types import PaymentCode, Scan
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
 S = 1_000_000
@@ -42,13 +42,6 @@ def codes(items: list[Item]) -> list[str]:
 
 def presses(*keys: int, at: int = S, value: int = 1) -> bytes:
     return b"".join(key_event(at + 1000 * place, key, value) for place, key in enumerate(keys))
-
-
-@pytest.mark.parametrize("capture", drop_cases("scanner_evdev"), ids=lambda path: path.stem)
-def test_recorded_events_decode_as_recorded(capture: Path) -> None:
-    """GS1 data with FNC1, an article, a payment code, the keypad, and what was cut off."""
-    got, expected = decoded("scanner-evdev", capture)
-    assert got == expected
 
 
 def test_every_character_is_typed_and_read() -> None:

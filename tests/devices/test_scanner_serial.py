@@ -7,7 +7,6 @@ import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,7 +22,7 @@ from devices.scanner_serial.simulator import checked, messages, payment_code
 from edge_agent.cleaning import quarantine
 from records import Record, to_json
 from records.types import PaymentCode, Scan
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -43,13 +42,6 @@ def scan(code: str, **settings: Any) -> Scan:
 
 def kinds(items: list[Item]) -> list[type]:
     return [type(item.data) if isinstance(item, Reading) else Rejected for item in items]
-
-
-@pytest.mark.parametrize("capture", drop_cases("scanner_serial"), ids=lambda path: path.stem)
-def test_recorded_lines_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("scanner-serial", capture)
-    assert found == expected
 
 
 LINES = st.lists(

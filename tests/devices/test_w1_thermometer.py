@@ -19,7 +19,7 @@ from devices.registry import driver
 from devices.simulator import FileWay
 from devices.w1_thermometer.simulator import PROBE, messages, text
 from records.types import TempAmbient
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.line import until
 from tests.samples import SHARED, needs_samples
 
@@ -36,13 +36,6 @@ def celsius(items: list[Item]) -> list[float | None]:
 
 def reasons(items: list[Item]) -> list[str]:
     return [item.reason for item in items if isinstance(item, Rejected)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("w1_thermometer"), ids=lambda path: path.stem)
-def test_recorded_files_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("w1-thermometer", capture)
-    assert found == expected
 
 
 @needs_samples

@@ -8,7 +8,6 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from random import Random
 from typing import Any
 from urllib.parse import quote_plus
@@ -26,7 +25,7 @@ from devices.wifi_probe.simulator import messages, report
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import WifiPresence
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -61,13 +60,6 @@ class Probe:
         answer = self.device.receive(Request("POST", "/push/w", {}, {}, data), AT + timedelta(minutes=minute))
         assert answer.status == 200
         return list(answer.items)
-
-
-@pytest.mark.parametrize("capture", drop_cases("wifi_probe"), ids=lambda path: path.stem)
-def test_recorded_reports_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("wifi-probe", capture)
-    assert found == expected
 
 
 STREAM = st.lists(

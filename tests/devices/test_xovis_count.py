@@ -6,7 +6,6 @@ import json
 import socket
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
-from pathlib import Path
 from random import Random
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -20,7 +19,7 @@ from devices.registry import driver
 from devices.tcp_way import TcpListener
 from devices.xovis_count.simulator import logics, messages
 from records.types import DoorCount
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.web_device import until
 from tests.samples import SHARED, needs_samples
 
@@ -50,13 +49,6 @@ def data(items: list[Item]) -> list[DoorCount]:
 
 def counts(items: list[Item]) -> list[tuple[int, int]]:
     return [(count.in_, count.out) for count in data(items)]
-
-
-@pytest.mark.parametrize("capture", drop_cases("xovis_count"), ids=lambda path: path.stem)
-def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("xovis-count", capture)
-    assert found == expected
 
 
 @given(

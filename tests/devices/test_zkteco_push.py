@@ -32,7 +32,7 @@ from edge_agent.simulate import main as simulate
 from edge_agent.station import Station
 from records import to_json
 from records.types import Punch
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.zkteco.terminal import told
 from tests.edge_agent.boxes import TestBox
 from tests.edge_agent.test_recorder import running
@@ -71,13 +71,6 @@ def pushed(device: Receiver, body: bytes, stamp: str = "9999", table: str = "ATT
 
 def greeting(device: Receiver) -> list[str]:
     return asked(device, "GET", f"/iclock/cdata?SN={SERIAL}&options=all").body.decode().splitlines()
-
-
-@pytest.mark.parametrize("capture", drop_cases("zkteco_push"), ids=lambda path: path.stem)
-def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("zkteco-push", capture)
-    assert found == expected
 
 
 BODY = st.lists(

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from datetime import date, time
 from decimal import Decimal
-from pathlib import Path
 from typing import cast
 
 import pytest
 
 from devices.driver import Rejected
 from records.types import PosReturn, PosSale
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoder_of, fed
 from tests.devices.csv_drop.rows import AT, HEADER, SHANGHAI, one, read, reasons, tickets
-
-
-@pytest.mark.parametrize("capture", drop_cases("csv_drop"), ids=lambda path: path.stem)
-def test_recorded_files_decode_as_recorded(capture: Path) -> None:
-    """Each recorded export gives its records and what is set aside."""
-    got, expected = decoded("csv-drop", capture)
-    assert got == expected
-
 
 # --- tickets -------------------------------------------------------------------------------------------------------
 

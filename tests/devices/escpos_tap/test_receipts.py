@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from devices.driver import Context, Reading
 from devices.escpos_tap.receipt import LONGEST
 from records.types import CashEvent
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed
+from tests.devices.cases import decoder_of, fed
 from tests.devices.escpos_tap.tapped import AT, printed, receipt, receipts, rejected, tapped
 
 CUT = b"\x1dV\x00"
 SALE = "小票号:20261121001\n合计 12.00\n".encode("gb18030")
 RASTER = b"\x1dv0\x00\x01\x00\x01\x00\xff"
 STRIP = b"\x1b*\x21\x01\x00\xff\xff\xff\n"
-
-
-@pytest.mark.parametrize("capture", drop_cases("escpos_tap"), ids=lambda path: path.stem)
-def test_recorded_prints_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("escpos-tap", capture)
-    assert found == expected
 
 
 def test_a_reset_ends_a_receipt_unless_set_otherwise() -> None:

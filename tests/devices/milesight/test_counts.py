@@ -6,7 +6,6 @@ import json
 from base64 import b64encode
 from datetime import timedelta
 from itertools import islice, pairwise
-from pathlib import Path
 from random import Random
 from typing import cast
 
@@ -20,16 +19,8 @@ from devices.milesight import channels, makers
 from devices.milesight.simulator import messages, payload
 from devices.registry import driver
 from records.types import TempAmbient, ZoneOccupancy
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.milesight.uplinks import AT, MINUTE, NINE, counts, data, frame, period, read, short_total
-
-
-@pytest.mark.parametrize("capture", drop_cases("milesight"), ids=lambda path: path.stem)
-def test_recorded_pushes_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("milesight", capture)
-    assert found == expected
-
 
 BODIES = st.one_of(
     st.binary(max_size=60),

@@ -23,16 +23,9 @@ from devices.modbus.register_map import MAPS, RegisterMap, shipped
 from devices.modbus.simulator import Slave, cold_room, frame, messages
 from devices.registry import driver
 from records.types import DoorCount, Energy, TempAmbient
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.modbus.bus import ASK, AT, answer, celsius, read, reasons, words
 from tests.samples import SHARED, needs_samples
-
-
-@pytest.mark.parametrize("capture", drop_cases("modbus"), ids=lambda path: path.stem)
-def test_recorded_buses_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("modbus", capture)
-    assert found == expected
 
 
 @needs_samples

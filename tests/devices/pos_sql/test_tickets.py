@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any, cast
@@ -13,16 +12,7 @@ import pytest
 
 from devices.driver import Rejected
 from records.types import PosReturn, PosSale
-from tests.devices.cases import decoded, drop_cases
 from tests.devices.pos_sql.till import ZONE, Till, reading
-
-
-@pytest.mark.parametrize("capture", drop_cases("pos_sql"), ids=lambda path: path.stem)
-def test_recorded_rows_decode_as_recorded(capture: Path) -> None:
-    """Rows that were exported give their tickets and what is set aside."""
-    got, expected = decoded("pos-sql", capture)
-    assert got == expected
-
 
 # --- what a ticket is ----------------------------------------------------------------------------------------------
 

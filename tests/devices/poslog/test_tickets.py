@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from devices.driver import Reading
 from devices.poslog.privacy import masked_pan, redacted
 from records.types import CashEvent, PosControl, PosReturn, PosSale, PosVoid, Tender, Transaction
-from tests.devices.cases import decoded, drop_cases, printed
+from tests.devices.cases import printed
 from tests.devices.poslog.logs import (
     HEADER,
     goods,
@@ -25,14 +24,6 @@ from tests.devices.poslog.logs import (
     tender,
     told,
 )
-
-
-@pytest.mark.parametrize("capture", drop_cases("poslog"), ids=lambda path: path.stem)
-def test_recorded_logs_decode_as_recorded(capture: Path) -> None:
-    """Each recorded log gives its records and what is set aside."""
-    got, expected = decoded("poslog", capture)
-    assert got == expected
-
 
 # --- header --------------------------------------------------------------------------------------------------------
 

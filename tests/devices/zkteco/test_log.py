@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +16,7 @@ from devices.zkteco.log import guessed, records, seconds_of, when
 from devices.zkteco.simulator import Terminal, record
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
-from tests.devices.cases import decoded, decoder_of, drop_cases, fed, pieces_of
+from tests.devices.cases import decoder_of, fed, pieces_of
 from tests.devices.zkteco.terminal import (
     AT,
     QUESTION,
@@ -31,14 +29,6 @@ from tests.devices.zkteco.terminal import (
     told,
 )
 from tests.samples import SHARED, needs_samples
-
-
-@pytest.mark.parametrize("capture", drop_cases("zkteco"), ids=lambda path: path.stem)
-def test_recorded_conversations_decode_as_recorded(capture: Path) -> None:
-    """Every capture beside the driver gives exactly what stands beside it."""
-    found, expected = decoded("zkteco", capture)
-    assert found == expected
-
 
 STREAM = st.lists(
     st.one_of(
