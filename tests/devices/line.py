@@ -12,13 +12,29 @@ from typing import Any, cast
 from serial import serial_for_url
 from serial.rfc2217 import PortManager
 
-from devices.driver import DeviceOffline, Driver, Item
+from devices.driver import Context, DeviceOffline, Driver, Item
+from devices.registry import driver
 from devices.simulator import PtyWay
 
 PATIENCE_S = 60.0
 _PIECE = 7  # bytes of a reply that come at once, as adapters bring them
 Reply = Callable[[bytes], bytes]
 Talk = Callable[[socket.socket, threading.Event], None]
+
+
+def made(name: str, state: dict[str, bytes] | None = None, **settings: Any) -> Driver:
+    """A driver that fetches, with these settings. state: what it kept of a former life"""
+    package = driver(name)
+    options = package.options.model_validate({"id": "d", "driver": name, **settings})
+    device = package.device(options, Context({} if state is None else state))
+    assert isinstance(device, Driver)
+    return device
+
+
+def opened(name: str, **settings: Any) -> Driver:
+    device = made(name, **settings)
+    device.open()
+    return device
 
 
 @contextmanager

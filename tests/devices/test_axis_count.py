@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.axis_count.simulator import messages, push
-from devices.driver import Context, Driver, Item, Reading, Receiver, Rejected, Request
+from devices.driver import Context, Item, Reading, Receiver, Rejected, Request
 from devices.registry import driver
 from records.types import DoorCount
 from tests.devices.cases import decoder_of, fed, pieces_of
+from tests.devices.line import opened
 from tests.devices.web_device import LOGIN, asked, password, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -145,13 +146,9 @@ def test_the_older_counter_is_asked(tmp_path: Path) -> None:
         heard.append(asked(connection))
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + live(NINE, 4, 4))
 
-    package = driver("axis-count")
     with talking(talk) as url:
         pull = {"url": url, "user": LOGIN.user, "password_file": password(tmp_path)}
-        told = {"id": "d", "driver": "axis-count", "application": "tvpc", "pull": pull}
-        device = package.device(package.options.model_validate(told), Context())
-        assert isinstance(device, Driver)
-        device.open()
+        device = opened("axis-count", application="tvpc", pull=pull)
         assert len(until(device, 1)) == 1
         device.close()
     assert heard[0].startswith(b"GET /local/tvpc/.api?live-sum.json HTTP/1.1\r\n")

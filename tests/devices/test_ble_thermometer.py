@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from devices.ble_thermometer.advert import Advert
 from devices.ble_thermometer.driver import BleDecoder, tag_of
 from devices.ble_thermometer.simulator import ADDRESS, TOPIC, atc, messages
-from devices.driver import Context, Driver, Item, Reading, Rejected
+from devices.driver import Context, Item, Reading, Rejected
 from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import TempAmbient
 from tests.devices.broker import broker
 from tests.devices.cases import decoder_of, fed, pieces_of
+from tests.devices.line import opened
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -151,11 +152,7 @@ def test_a_gateways_own_decoding_is_taken_where_ours_is_none() -> None:
 def test_a_simulated_gateway_is_heard_through_a_broker(tmp_path: Path) -> None:
     """Published, subscribed, decoded: one reading of the tag, none of the phone beside it."""
     with broker(tmp_path) as port:
-        package = driver("ble-thermometer")
-        entry = {"id": "b", "driver": "ble-thermometer", "port": port, "interval_s": 0}
-        device = package.device(package.options.model_validate(entry), Context())
-        assert isinstance(device, Driver)
-        device.open()
+        device = opened("ble-thermometer", port=port, interval_s=0)
         said = list(islice(messages(Random(2), AT, timedelta(seconds=1)), 20))
         tags = sum(b"servicedata" in message.body for message in said)
         assert 10 < tags < 20

@@ -25,6 +25,7 @@ from devices.registry import driver
 from records import ClockQuality
 from records.types import DoorCount
 from tests.devices.cases import fed, pieces_of
+from tests.devices.line import made
 from tests.devices.web_device import LOGIN, answering, asked, password, serving, talking, until
 from tests.samples import SHARED, needs_samples
 
@@ -40,12 +41,8 @@ def make(context: Context, **settings: Any) -> Any:
 
 
 def device(url: str, folder: Path, **settings: Any) -> Driver:
-    package = driver("dahua-count")
-    told = {"id": "door", "driver": "dahua-count", "url": url, "timeout_s": 2, **settings}
-    told |= {"user": LOGIN.user, "password_file": password(folder)}
-    made = package.device(package.options.model_validate(told), Context())
-    assert isinstance(made, Driver)
-    return made
+    login = {"user": LOGIN.user, "password_file": password(folder)}
+    return made("dahua-count", **{"url": url, "timeout_s": 2, **settings, **login})
 
 
 def answer(minute: float, total: tuple[int, int] | None, today: tuple[int, int] = (0, 0)) -> bytes:

@@ -20,7 +20,7 @@ from devices.framing import MAX_NOISE
 from devices.registry import driver
 from records.types import Energy
 from tests.devices.cases import decoder_of, fed, pieces_of
-from tests.devices.line import lost, playing, until
+from tests.devices.line import lost, opened, playing, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -44,13 +44,8 @@ def reasons(items: list[Item]) -> list[str]:
     return [item.reason for item in items if isinstance(item, Rejected)]
 
 
-def opened(port: str, **settings: Any) -> Driver:
-    package = driver("dlt645")
-    told = {"id": "m", "driver": "dlt645", "port": port, "interval_s": 1, "answer_s": 0.2, "parity": "N", **settings}
-    device = package.device(package.options.model_validate(told), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
+def asking(port: str, **settings: Any) -> Driver:
+    return opened("dlt645", **{"port": port, "interval_s": 1, "answer_s": 0.2, "parity": "N", **settings})
 
 
 NOISY = st.lists(
@@ -157,7 +152,7 @@ def test_the_simulator_speaks_the_protocol() -> None:
 def test_the_only_meter_of_a_line_is_asked(standard: str) -> None:
     """Without knowing its address, in either edition."""
     with playing(Meter(ADDRESS, Random(1)).hear) as line:
-        device = opened(line.port, standard=standard)
+        device = asking(line.port, standard=standard)
         items = until(device, lambda items: len(energies(items)) >= 2)
         device.close()
     assert {meter for meter, _ in energies(items)} == {ADDRESS}
@@ -169,7 +164,7 @@ def test_several_meters_are_read_in_turn() -> None:
     one, other = Meter("000000000001", Random(1)), Meter("000000000003", Random(2))
     meters = [{"address": f"00000000000{number}", "name": f"m{number}"} for number in (1, 2, 3)]
     with playing(lambda said: b"\x00\xff" + one.hear(said) + other.hear(said)) as line:
-        device = opened(line.port, meters=meters)
+        device = asking(line.port, meters=meters)
         items = until(device, lambda items: len(energies(items)) >= 4)
         device.close()
     assert [meter for meter, _ in energies(items)][:4] == ["m1", "m3", "m1", "m3"]
@@ -181,16 +176,16 @@ def test_several_meters_are_read_in_turn() -> None:
 def test_a_line_on_which_nobody_answers_is_offline() -> None:
     """With what to check; and so is one that is unplugged, and one that was never there."""
     with playing(lambda _: b"") as line:
-        device = opened(line.port)
+        device = asking(line.port)
         assert "check wiring" in lost(device)
         device.close()
     with playing(Meter(ADDRESS, Random(1)).hear) as line:
-        device = opened(line.port)
+        device = asking(line.port)
         until(device, lambda items: bool(energies(items)))
     assert "check the cable" in lost(device)
     device.close()
     with pytest.raises(DeviceOffline, match="no such port"):
-        opened("/dev/serial/by-id/none")
+        asking("/dev/serial/by-id/none")
 
 
 @needs_samples

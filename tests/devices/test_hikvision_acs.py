@@ -26,6 +26,7 @@ from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from records import to_json
 from records.types import Punch, TempCheck
 from tests.devices.cases import decoder_of, fed, pieces_of
+from tests.devices.line import made
 from tests.devices.web_device import LOGIN, password, serving, talking
 from tests.samples import SHARED, needs_samples
 
@@ -234,11 +235,7 @@ def test_the_simulator_speaks_the_protocol() -> None:
 
 
 def asking(url: str, state: dict[str, bytes] | None = None, **access: Any) -> Driver:
-    package = driver("hikvision-acs")
-    entry = {"id": "d", "driver": "hikvision-acs", "pull": {"url": url, "timeout_s": 2, **access}, "interval_s": 1}
-    device = package.device(package.options.model_validate(entry), Context(state or {}))
-    assert isinstance(device, Driver)
-    return device
+    return made("hikvision-acs", state, pull={"url": url, "timeout_s": 2, **access}, interval_s=1)
 
 
 @contextmanager

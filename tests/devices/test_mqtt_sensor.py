@@ -22,11 +22,11 @@ from pydantic import ValidationError
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
 from devices.mqtt_sensor.driver import MqttSensors
 from devices.mqtt_sensor.simulator import messages
-from devices.registry import driver
 from devices.simulator import MqttWay
 from records.types import DeviceHealth, TempAmbient
 from tests.devices.broker import broker
 from tests.devices.cases import decoder_of, fed, pieces_of
+from tests.devices.line import made
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -145,14 +145,6 @@ def test_a_wrong_topic_filter_is_refused(topic: str) -> None:
 # --- live ------------------------------------------------------------------------------------------------------------
 
 
-def made(port: int, **settings: Any) -> Driver:
-    package = driver("mqtt-sensor")
-    entry = {"id": "m", "driver": "mqtt-sensor", "port": port, **settings}
-    device = package.device(package.options.model_validate(entry), Context())
-    assert isinstance(device, Driver)
-    return device
-
-
 def until(device: Driver, enough: Callable[[list[Item]], bool], say: Callable[[], None] = lambda: None) -> list[Item]:
     items: list[Item] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -167,7 +159,7 @@ def test_a_simulated_gateway_is_heard_through_a_broker(tmp_path: Path) -> None:
     """Published, subscribed, decoded; a retained word of who is away arrives with the subscription."""
     with broker(tmp_path) as port:
         single("zigbee2mqtt/freezer/availability", "offline", retain=True, qos=1, port=port)
-        way, device = MqttWay("127.0.0.1", port), made(port)
+        way, device = MqttWay("127.0.0.1", port), made("mqtt-sensor", port=port)
         device.open()
         items = until(device, lambda items: bool(items))
         assert [item.data for item in items if isinstance(item, Reading)] == [
@@ -184,7 +176,7 @@ def test_a_simulated_gateway_is_heard_through_a_broker(tmp_path: Path) -> None:
 def test_a_broker_that_goes_is_noticed_and_found_again(tmp_path: Path) -> None:
     """Offline while it is away, heard again after the next open."""
     with broker(tmp_path) as port:
-        device = made(port)
+        device = made("mqtt-sensor", port=port)
         device.open()
         device.read(0.05)
     with pytest.raises(DeviceOffline, match="is the broker down"):
@@ -199,13 +191,13 @@ def test_a_login_is_used_and_a_wrong_one_told(tmp_path: Path) -> None:
     (tmp_path / "right").write_text("fish\n")
     (tmp_path / "wrong").write_text("soup\n")
     with broker(tmp_path, "store:fish") as port:
-        device = made(port, user="store", password_file=tmp_path / "right")
+        device = made("mqtt-sensor", port=port, user="store", password_file=tmp_path / "right")
         device.open()
         device.close()
         with pytest.raises(DeviceOffline, match="check user and password_file"):
-            made(port, user="store", password_file=tmp_path / "wrong").open()
+            made("mqtt-sensor", port=port, user="store", password_file=tmp_path / "wrong").open()
         with pytest.raises(DeviceOffline, match="password_file"):
-            made(port, user="store", password_file=tmp_path / "none").open()
+            made("mqtt-sensor", port=port, user="store", password_file=tmp_path / "none").open()
 
 
 def test_a_server_of_another_protocol_is_told() -> None:
@@ -221,5 +213,5 @@ def test_a_server_of_another_protocol_is_told() -> None:
         work = threading.Thread(target=serve, daemon=True)
         work.start()
         with pytest.raises(DeviceOffline, match="does not speak MQTT"):
-            made(server.getsockname()[1]).open()
+            made("mqtt-sensor", port=server.getsockname()[1]).open()
         work.join(PATIENCE_S)

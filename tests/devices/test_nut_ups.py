@@ -18,10 +18,9 @@ from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Reject
 from devices.nut_ups.driver import UpsDecoder
 from devices.nut_ups.frames import MOST
 from devices.nut_ups.simulator import Server, messages
-from devices.registry import driver
 from records.types import DeviceHealth, Power
 from tests.devices.cases import decoder_of, fed, pieces_of
-from tests.devices.line import lost, serving, until
+from tests.devices.line import lost, opened, serving, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -48,13 +47,8 @@ def troubles(items: list[Item]) -> list[str | None]:
     return [one.reason for one in data if isinstance(one, DeviceHealth)]
 
 
-def opened(port: int, **settings: Any) -> Driver:
-    package = driver("nut-ups")
-    told = {"id": "u", "driver": "nut-ups", "port": port, "ups": "ups", "interval_s": 1, "timeout_s": 0.3, **settings}
-    device = package.device(package.options.model_validate(told), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
+def asking(port: int, **settings: Any) -> Driver:
+    return opened("nut-ups", **{"port": port, "ups": "ups", "interval_s": 1, "timeout_s": 0.3, **settings})
 
 
 STREAM = st.lists(
@@ -153,7 +147,7 @@ def test_a_server_is_asked_again_and_again() -> None:
     with AnswerWay(("127.0.0.1", 0)) as way:
         play = threading.Thread(target=way.answer, args=(Server(Random(1)), 3), daemon=True)
         play.start()
-        device = opened(int(way.place.rpartition(":")[2]), ups="", report_s=1)
+        device = asking(int(way.place.rpartition(":")[2]), ups="", report_s=1)
         assert powers(until(device, lambda items: len(powers(items)) == 2))[0][0] is False
         device.close()
         play.join(60)
@@ -181,7 +175,7 @@ def slowly(said: bytes) -> Callable[[], Callable[[bytes], bytes]]:
 def test_servers_that_misbehave_make_it_offline(said: bytes, reason: str) -> None:
     """Refusals, another protocol, half an answer, an endless one, a hang-up: each says what to check."""
     with serving(slowly(said)) as port:
-        device = opened(port)
+        device = asking(port)
         assert reason in lost(device)
         device.close()
 
@@ -190,7 +184,7 @@ def test_two_upses_need_a_name() -> None:
     """Which they are is told."""
     said = b'BEGIN LIST UPS\nUPS a "A"\nUPS b "B"\nEND LIST UPS\n'
     with serving(slowly(said)) as port, pytest.raises(DeviceOffline, match="a, b; set ups"):
-        opened(port, ups="")
+        asking(port, ups="")
 
 
 def test_where_nothing_listens_it_is_offline() -> None:
@@ -198,7 +192,7 @@ def test_where_nothing_listens_it_is_offline() -> None:
     with serving(slowly(b"")) as port:
         pass
     with pytest.raises(DeviceOffline, match="nothing listens there"):
-        opened(port)
+        asking(port)
 
 
 @needs_samples

@@ -15,15 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.driver import Context, Driver, Item, Reading, Rejected
+from devices.driver import Context, Item, Reading, Rejected
 from devices.framing import MAX_NOISE
-from devices.registry import driver
 from devices.scale.lines import read as read_line
 from devices.scale.simulator import Toledo8217, asked, cas, line, messages, toledo, yaohua
 from devices.simulator import PtyWay
 from records.types import Weight
 from tests.devices.cases import decoder_of, fed, pieces_of
-from tests.devices.line import lost, playing, until
+from tests.devices.line import lost, made, playing, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -41,15 +40,6 @@ def weights(items: list[Item]) -> list[str]:
 
 def reasons(items: list[Item]) -> list[str]:
     return [item.reason for item in items if isinstance(item, Rejected)]
-
-
-def made(port: str, **settings: Any) -> Driver:
-    package = driver("scale")
-    device = package.device(
-        package.options.model_validate({"id": "s", "driver": "scale", "port": port, **settings}), Context()
-    )
-    assert isinstance(device, Driver)
-    return device
 
 
 PARTS = st.one_of(
@@ -197,7 +187,7 @@ def test_a_scale_that_has_to_be_asked_is() -> None:
     """A Toledo 8217 answers questions; a weight that stays is told once."""
     expected = [kg for kg, stable in islice(_course(1), 40) if stable and kg]
     with playing(Toledo8217(Random(1)).hear) as way:
-        device = made(way.port, protocol="toledo-8217", bytesize=8, parity="N", interval_s=0.05)
+        device = made("scale", port=way.port, protocol="toledo-8217", bytesize=8, parity="N", interval_s=0.05)
         device.open()
         items = until(device, lambda items: len(items) >= 3)
         device.close()
@@ -214,7 +204,7 @@ def _course(seed: int) -> Iterator[tuple[Decimal, bool]]:
 def test_a_scale_that_never_answers_is_offline() -> None:
     """Ten questions without an answer; it says what to check."""
     with playing(lambda _: b"") as way:
-        device = made(way.port, ask="W", interval_s=0.05)
+        device = made("scale", port=way.port, ask="W", interval_s=0.05)
         device.open()
         assert "does not answer; check power" in lost(device)
         device.close()
@@ -223,7 +213,7 @@ def test_a_scale_that_never_answers_is_offline() -> None:
 def test_a_weight_that_stays_is_told_once() -> None:
     """Ten lines a second of one parcel are one record; the same again after an empty plate is another."""
     way = PtyWay()
-    device = made(way.port)
+    device = made("scale", port=way.port)
     device.open()
     way.write(line(KG) * 5 + line(KG, stable=False) + line(KG) + line(Decimal(0)) + line(KG) * 3 + line(Decimal(2)))
     items = until(device, lambda items: len(items) >= 3)

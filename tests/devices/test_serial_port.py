@@ -11,12 +11,12 @@ from random import Random
 
 import pytest
 
-from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
+from devices.driver import DeviceOffline, Item, Reading, Rejected
 from devices.ir_thermometer.simulator import frame
 from devices.registry import driver
 from devices.simulator import Message, PtyWay
 from records.types import Scan
-from tests.devices.line import last_words, until
+from tests.devices.line import last_words, opened, until
 
 
 @pytest.fixture
@@ -26,22 +26,13 @@ def line() -> Iterator[PtyWay]:
     way.close()
 
 
-def opened(name: str, port: str, **settings: object) -> Driver:
-    package = driver(name)
-    options = package.options.model_validate({"id": "d", "driver": name, "port": port, **settings})
-    device = package.device(options, Context())
-    assert not hasattr(device, "receive")
-    device.open()
-    return device
-
-
 def scans(items: list[Item]) -> list[str]:
     return [item.data.code for item in items if isinstance(item, Reading) and isinstance(item.data, Scan)]
 
 
 def test_a_thousand_codes_come_in_order(line: PtyWay) -> None:
     """Whatever the line's pace, every code is read once, in its order."""
-    device = opened("scanner-serial", line.port)
+    device = opened("scanner-serial", port=line.port)
     codes = [f"ITEM-{number:05d}" for number in range(1000)]
     brought: list[str] = []
     for start in range(0, 1000, 100):
@@ -55,7 +46,7 @@ def test_a_thousand_codes_come_in_order(line: PtyWay) -> None:
 def test_unplugged_in_mid_frame_and_back(line: PtyWay) -> None:
     """Half a frame is set aside at the loss; it never joins what another plug brings."""
     first = PtyWay()
-    device = opened("ir-thermometer", first.port)
+    device = opened("ir-thermometer", port=first.port)
     first.write(frame(36.5) + frame(36.6)[:5])
     items = until(device, lambda items: len(items) == 1)
     first.close()
@@ -68,7 +59,7 @@ def test_unplugged_in_mid_frame_and_back(line: PtyWay) -> None:
     assert first.port in reason
     assert "check" in reason
 
-    again = opened("ir-thermometer", line.port)
+    again = opened("ir-thermometer", port=line.port)
     line.write(frame(36.6)[5:] + frame(36.7))
     back = until(again, lambda items: len(items) == 2)
     assert [type(item) for item in back] == [Rejected, Reading]
@@ -78,7 +69,7 @@ def test_unplugged_in_mid_frame_and_back(line: PtyWay) -> None:
 def test_a_lost_port_stays_lost_until_opened_again() -> None:
     """After the last items every read says offline; close may come twice."""
     way = PtyWay()
-    device = opened("scanner-serial", way.port)
+    device = opened("scanner-serial", port=way.port)
     way.write(b"CODE-1\rCOD")
     until(device, lambda items: len(items) == 1)
     way.close()
@@ -95,7 +86,7 @@ def test_a_lost_port_stays_lost_until_opened_again() -> None:
 def test_a_simulated_line_has_no_parity(line: PtyWay, bytesize: int, parity: str) -> None:
     """A pseudo-terminal stands in for any line, opened as often as one likes."""
     for code in ("FIRST", "AGAIN"):
-        device = opened("scanner-serial", line.port, bytesize=bytesize, parity=parity)
+        device = opened("scanner-serial", port=line.port, bytesize=bytesize, parity=parity)
         line.write(f"{code}\r".encode())
         assert scans(until(device, lambda items: len(items) == 1)) == [code]
         device.close()
@@ -103,7 +94,7 @@ def test_a_simulated_line_has_no_parity(line: PtyWay, bytesize: int, parity: str
 
 def test_silence_ends_a_code_without_suffix(line: PtyWay) -> None:
     """A scanner that sends nothing behind a code is heard all the same."""
-    device = opened("scanner-serial", line.port, suffix="none", gap_s=0.05)
+    device = opened("scanner-serial", port=line.port, suffix="none", gap_s=0.05)
     line.write(b"6901234567892")
     assert scans(until(device, lambda items: len(items) == 1)) == ["6901234567892"]
     line.write(b"96385074")
@@ -114,23 +105,23 @@ def test_silence_ends_a_code_without_suffix(line: PtyWay) -> None:
 def test_a_port_that_is_not_there_says_what_to_check(tmp_path: Path) -> None:
     """The message names the port and where to look."""
     with pytest.raises(DeviceOffline, match=r"nothing-here: .*by-id"):
-        opened("scanner-serial", str(tmp_path / "nothing-here"))
+        opened("scanner-serial", port=str(tmp_path / "nothing-here"))
     with pytest.raises(DeviceOffline, match="carrier-pigeon"):
-        opened("scanner-serial", "carrier-pigeon://loft")
+        opened("scanner-serial", port="carrier-pigeon://loft")
 
 
 def test_a_port_in_use_is_refused(line: PtyWay) -> None:
     """Two programs on one port would each get half of it."""
-    device = opened("scanner-serial", line.port)
+    device = opened("scanner-serial", port=line.port)
     with pytest.raises(DeviceOffline, match="another program"):
-        opened("scanner-serial", line.port)
+        opened("scanner-serial", port=line.port)
     device.close()
 
 
 def test_a_serial_server_is_a_port_too() -> None:
     """`socket://` reads a device behind an Ethernet adapter."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        device = opened("scanner-serial", f"socket://127.0.0.1:{server.getsockname()[1]}")
+        device = opened("scanner-serial", port=f"socket://127.0.0.1:{server.getsockname()[1]}")
         peer, _ = server.accept()
         peer.sendall(b"CODE-1\rCODE-2\r")
         assert scans(until(device, lambda items: len(items) == 2)) == ["CODE-1", "CODE-2"]
@@ -143,7 +134,7 @@ def test_a_serial_server_is_a_port_too() -> None:
 @pytest.mark.parametrize("name", ["scanner-serial", "ir-thermometer"])
 def test_a_simulated_device_is_read_over_its_line(name: str, line: PtyWay) -> None:
     """Decoder, port and simulator agree on the protocol."""
-    device = opened(name, line.port)
+    device = opened(name, port=line.port)
     said: list[Message] = list(islice(driver(name).messages(Random(5), datetime.now(UTC), timedelta(seconds=1)), 50))
     for message in said:
         line.say(message)

@@ -10,24 +10,14 @@ from typing import Any
 import pytest
 
 from devices.dlt645.simulator import ADDRESS, Meter
-from devices.driver import Context, Driver, Item, Reading
+from devices.driver import Item, Reading
 from devices.ir_thermometer.simulator import frame
 from devices.modbus.simulator import answerer
-from devices.registry import driver
 from devices.scale.simulator import Toledo8217, line
-from tests.devices.line import lost, telnetting, until
+from tests.devices.line import lost, opened, telnetting, until
 
 Reply = Callable[[bytes], bytes]
 pytestmark = pytest.mark.filterwarnings("ignore:set(Daemon|Name):DeprecationWarning")  # pyserial's own
-
-
-def opened(name: str, port: str, **settings: Any) -> Driver:
-    package = driver(name)
-    told = {"id": "d", "driver": name, "port": port, **settings}
-    device = package.device(package.options.model_validate(told), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
 
 
 def speaking(said: bytes) -> Reply:
@@ -50,7 +40,7 @@ def test_a_device_behind_a_terminal_server_is_read(name: str) -> None:
     """Speaking or asked, at any speed and parity; bytes that Telnet escapes come through."""
     reply, settings = DEVICES[name]
     with telnetting(reply) as url:
-        device = opened(name.removesuffix("-asked"), url, **settings)
+        device = opened(name.removesuffix("-asked"), port=url, **settings)
         items = until(device, bool)
         device.close()
     assert isinstance(items[0], Reading)
@@ -59,7 +49,7 @@ def test_a_device_behind_a_terminal_server_is_read(name: str) -> None:
 def test_bytes_that_telnet_means_something_by_come_through() -> None:
     """FF in a frame: -0.01 °C of a sensor in the cold."""
     with telnetting(speaking(frame(-0.01, -2.56))) as url:
-        device = opened("ir-thermometer", url)
+        device = opened("ir-thermometer", port=url)
         (item, *_) = until(device, bool)
         device.close()
     assert isinstance(item, Reading)
@@ -75,7 +65,7 @@ def test_waiting_does_not_set_the_line_up_again() -> None:
         return b""
 
     with telnetting(reply) as url:
-        device = opened("scanner-serial", url)
+        device = opened("scanner-serial", port=url)
         before = len(told)
         items: list[Item] = []
         for number in range(60):
@@ -88,7 +78,7 @@ def test_waiting_does_not_set_the_line_up_again() -> None:
 def test_a_terminal_server_that_goes_away_is_a_loss() -> None:
     """And one that is not there says what to check."""
     with telnetting(speaking(frame(36.5))) as url:
-        device = opened("ir-thermometer", url)
+        device = opened("ir-thermometer", port=url)
         until(device, bool)
     assert "check the cable" in lost(device)
     device.close()

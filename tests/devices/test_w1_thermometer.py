@@ -15,12 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Rejected
-from devices.registry import driver
 from devices.simulator import FileWay
 from devices.w1_thermometer.simulator import PROBE, messages, text
 from records.types import TempAmbient
 from tests.devices.cases import decoder_of, fed, pieces_of
-from tests.devices.line import until
+from tests.devices.line import opened, until
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -94,13 +93,8 @@ def test_garbage_makes_bounded_rejects() -> None:
         assert len(rejects) == len(read(junk))
 
 
-def opened(folder: Path, **settings: Any) -> Driver:
-    package = driver("w1-thermometer")
-    entry = {"id": "t", "driver": "w1-thermometer", "path": folder, "interval_s": 1, **settings}
-    device = package.device(package.options.model_validate(entry), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
+def reading(folder: Path, **settings: Any) -> Driver:
+    return opened("w1-thermometer", **{"path": folder, "interval_s": 1, **settings})
 
 
 def test_every_thermometer_of_the_bus_is_read_each_round(tmp_path: Path) -> None:
@@ -109,7 +103,7 @@ def test_every_thermometer_of_the_bus_is_read_each_round(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         (tmp_path / name / "w1_slave").write_bytes(said)
     (tmp_path / "w1_bus_master1").mkdir()
-    device = opened(tmp_path)
+    device = reading(tmp_path)
     items = until(device, lambda items: len(items) >= 4)
     told = {(i.data.probe, i.data.celsius) for i in items if isinstance(i, Reading) and isinstance(i.data, TempAmbient)}
     assert told == {("28-0316a2799e4f", -18.0), ("10-000801b5a1c2", 4.5)}
@@ -125,11 +119,11 @@ def test_every_thermometer_of_the_bus_is_read_each_round(tmp_path: Path) -> None
 def test_a_bus_without_thermometers_is_offline(tmp_path: Path) -> None:
     """Before the first and after the last."""
     with pytest.raises(DeviceOffline, match="pull-up"):
-        opened(tmp_path / "none")
+        reading(tmp_path / "none")
     way = FileWay(tmp_path)
     for message in islice(messages(Random(1), AT, timedelta(seconds=1)), 1):
         way.say(message)
-    device = opened(tmp_path)
+    device = reading(tmp_path)
     until(device, lambda items: len(items) == 1)
     shutil.rmtree(tmp_path / PROBE)
     with pytest.raises(DeviceOffline, match="every thermometer is gone"):

@@ -11,22 +11,16 @@ from typing import Any
 
 import pytest
 
-from devices.driver import Context, DeviceOffline, Driver, Reading
+from devices.driver import DeviceOffline, Driver, Reading
 from devices.modbus.simulator import Slave
-from devices.registry import driver
 from edge_agent.simulate import main as simulate
 from records.types import TempAmbient
-from tests.devices.line import PATIENCE_S, lost, playing, serving, until
+from tests.devices.line import PATIENCE_S, lost, opened, playing, serving, until
 from tests.devices.modbus.bus import answer, celsius, reasons, words
 
 
-def opened(port: str, **settings: Any) -> Driver:
-    entry = {"id": "m", "driver": "modbus", "port": port, "map": "renke", "interval_s": 1, "answer_s": 0.3, **settings}
-    package = driver("modbus")
-    device = package.device(package.options.model_validate(entry), Context())
-    assert isinstance(device, Driver)
-    device.open()
-    return device
+def asking(port: str, **settings: Any) -> Driver:
+    return opened("modbus", **{"port": port, "map": "renke", "interval_s": 1, "answer_s": 0.3, **settings})
 
 
 def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
@@ -38,7 +32,7 @@ def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
         {"address": 3, "name": "fridge", "map": "carel-ir33"},
     ]
     with playing(lambda said: b"".join(room.hear(said) for room in rooms.values())) as line:
-        device = opened(line.port, slaves=slaves)
+        device = asking(line.port, slaves=slaves)
         items = until(device, lambda items: len(celsius(items)) >= 4)
         device.close()
 
@@ -50,7 +44,7 @@ def test_several_slaves_of_a_bus_are_read_in_turn() -> None:
 def test_a_wrong_slave_and_noise_before_the_answer_do_no_harm() -> None:
     """The question stays open until its own answer comes."""
     with playing(lambda _: b"\xff" + answer(9, words(1, 1)) + answer(1, words(650, -180))) as line:
-        device = opened(line.port)
+        device = asking(line.port)
         items = until(device, lambda items: bool(celsius(items)))
         device.close()
     assert celsius(items) == [-18.0]
@@ -60,13 +54,13 @@ def test_a_wrong_slave_and_noise_before_the_answer_do_no_harm() -> None:
 def test_a_bus_on_which_nobody_answers_is_offline() -> None:
     """With what to check; and so is one that is unplugged, and one that was never there."""
     with playing(lambda _: b"") as line:
-        device = opened(line.port)
+        device = asking(line.port)
         assert "check wiring" in lost(device)
         device.close()
         device.open()
         device.close()
     with pytest.raises(DeviceOffline, match="no such port"):
-        opened(line.port + "-gone")
+        asking(line.port + "-gone")
 
 
 def test_simulate_answers_real_questions(tmp_path: Path) -> None:
@@ -80,7 +74,7 @@ def test_simulate_answers_real_questions(tmp_path: Path) -> None:
     while not link.is_symlink():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    device = opened(str(link))
+    device = asking(str(link))
     assert len(celsius(until(device, lambda items: len(items) == 3))) == 3
     play.join(PATIENCE_S)
     assert not play.is_alive()
@@ -91,12 +85,12 @@ def test_simulate_answers_real_questions(tmp_path: Path) -> None:
 def test_unplugged_and_back() -> None:
     """A lost port raises; opened again the bus is read again."""
     with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
-        device = opened(line.port)
+        device = asking(line.port)
         until(device, lambda items: bool(celsius(items)))
     assert "check the cable" in lost(device)
     device.close()
     with playing(Slave(1, lambda *_: words(650, 30)).hear) as line:
-        back = opened(line.port)
+        back = asking(line.port)
         assert celsius(until(back, lambda items: bool(celsius(items)))) == [3.0]
         back.close()
 
@@ -110,7 +104,7 @@ def mbap(said: bytes, data: bytes, number: int | None = None) -> bytes:
 def test_modbus_tcp_is_read() -> None:
     """An answer to an older question is dropped; the same registers give the same values as on a line."""
     with serving(lambda: lambda said: mbap(said, words(1, 1), 0xEEEE) + mbap(said, words(650, -181))) as port:
-        device = opened(f"tcp://127.0.0.1:{port}")
+        device = asking(f"tcp://127.0.0.1:{port}")
         assert celsius(until(device, lambda items: bool(celsius(items)))) == [-18.1]
         device.close()
 
@@ -127,8 +121,8 @@ def test_modbus_tcp_is_read() -> None:
 def test_a_server_that_misbehaves_is_offline(reply: Callable[[bytes], bytes], reason: str) -> None:
     """Another protocol, a hang-up, answers to other questions, half an answer: all end in a reason."""
     with serving(lambda: reply) as port:
-        device = opened(f"tcp://127.0.0.1:{port}")
+        device = asking(f"tcp://127.0.0.1:{port}")
         assert reason in lost(device)
         device.close()
     with pytest.raises(DeviceOffline, match="check address"):
-        opened(f"tcp://127.0.0.1:{port}")
+        asking(f"tcp://127.0.0.1:{port}")

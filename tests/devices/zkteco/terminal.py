@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from devices.driver import Context, Driver, Item, Reading, Rejected
-from devices.registry import driver
 from devices.zkteco.frames import DATA, READ, packet
 from devices.zkteco.log import HEAD
 from devices.zkteco.simulator import Terminal, record
 from records.types import Punch
 from tests.devices.cases import decoder_of, fed
-from tests.devices.line import serving
+from tests.devices.line import made, serving
 
 AT = datetime(2026, 11, 21, 12, tzinfo=UTC)
 QUESTION = packet(READ, 7, 3, bytes.fromhex("010d000000000000000000"))
@@ -49,18 +48,14 @@ def reasons(items: Sequence[Item]) -> list[str]:
     return [item.reason for item in items if isinstance(item, Rejected)]
 
 
-def made(port: int, state: dict[str, bytes] | None = None, **settings: Any) -> Driver:
-    package = driver("zkteco")
-    said = {"id": "c", "driver": "zkteco", "host": "127.0.0.1", "port": port, "interval_s": 1, "timeout_s": 0.5}
-    device = package.device(package.options.model_validate({**said, **settings}), Context(state=state or {}))
-    assert isinstance(device, Driver)
-    return device
+def asking(port: int, state: dict[str, bytes] | None = None, **settings: Any) -> Driver:
+    return made("zkteco", state, **{"host": "127.0.0.1", "port": port, "interval_s": 1, "timeout_s": 0.5, **settings})
 
 
 def fetched(terminal: Terminal, state: dict[str, bytes], **settings: Any) -> list[Item]:
     """What one agent's life brings: connected, asked once, all of it committed into `state`."""
     with serving(lambda: terminal.hear) as port:
-        device = made(port, state, **settings)
+        device = asking(port, state, **settings)
         device.open()
         items: list[Item] = []
         while True:

@@ -23,9 +23,9 @@ from records.types import DeviceHealth, Punch
 from tests.devices.line import lost, serving, until
 from tests.devices.zkteco.terminal import (
     AT,
+    asking,
     fetched,
     local,
-    made,
     punched,
     punches,
     read,
@@ -68,7 +68,7 @@ def test_what_is_not_committed_is_told_again() -> None:
     """A buffer that is full, a crash: the next life begins where the last commit was."""
     terminal = Terminal([punched(n) for n in range(3)], local(300))
     with serving(lambda: terminal.hear) as port:
-        device = made(port, {})
+        device = asking(port, {})
         device.open()
         once = until_punches(device)
         device.close()
@@ -104,7 +104,7 @@ def test_a_wrong_clock_is_told_once_and_when_it_is_right() -> None:
     """With how wrong it is."""
     terminal = Terminal([], local(300 - 12))
     with serving(lambda: terminal.hear) as port:
-        device = made(port)
+        device = asking(port)
         device.open()
         (off,) = until(device, bool)
         terminal.clock = local(300)
@@ -125,10 +125,10 @@ def test_a_communication_key_is_needed_where_it_is_set(tmp_path: Path) -> None:
     assert len(punches(fetched(terminal, {}, key_file=place))) == 1
     with serving(lambda: terminal.hear) as port:
         with pytest.raises(DeviceOffline, match="communication key"):
-            made(port).open()
+            asking(port).open()
         place.write_text("none\n")
         with pytest.raises(DeviceOffline, match="first line"):
-            made(port, key_file=place).open()
+            asking(port, key_file=place).open()
 
 
 def test_the_key_is_scrambled_as_terminals_expect() -> None:
@@ -165,7 +165,7 @@ def behaving(badly: dict[int, bytes]) -> Iterator[int]:
 def test_terminals_that_misbehave_are_offline(badly: dict[int, bytes], reason: str) -> None:
     """Another protocol, another question's answer, half an answer: each says what to check."""
     with behaving(badly) as port:
-        device = made(port)
+        device = asking(port)
         with pytest.raises(DeviceOffline, match=reason):
             opened_and_lost(device)
         device.close()
@@ -200,7 +200,7 @@ def test_a_log_that_cannot_be_read_says_so(answer: bytes, reason: str) -> None:
         return reply
 
     with serving(peer) as port:
-        device = made(port)
+        device = asking(port)
         device.open()
         assert reason in lost(device)
         device.close()
@@ -209,9 +209,9 @@ def test_a_log_that_cannot_be_read_says_so(answer: bytes, reason: str) -> None:
 def test_where_nothing_listens_it_is_offline() -> None:
     """With what to check; a connection that breaks too."""
     with serving(lambda: lambda _: b"") as port, pytest.raises(DeviceOffline, match="connection is gone"):
-        made(port).open()
+        asking(port).open()
     with pytest.raises(DeviceOffline, match="nothing listens there"):
-        made(port).open()
+        asking(port).open()
 
 
 def test_the_simulator_speaks_the_protocol() -> None:
@@ -220,7 +220,7 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert (len(punches(read(said))), reasons(read(said))) == (150, [])
     with AnswerWay(("127.0.0.1", 0)) as way:
         threading.Thread(target=way.answer, args=(answerer(Random(1)), 60), daemon=True).start()
-        device = made(int(way.place.rpartition(":")[2]), timeout_s=20)
+        device = asking(int(way.place.rpartition(":")[2]), timeout_s=20)
         device.open()
         items = until(device, lambda items: len(punches(items)) >= 402)
         device.close()
