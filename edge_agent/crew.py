@@ -11,10 +11,11 @@ from devices.options import Options, PushOptions
 from devices.registry import driver
 from edge_agent.clock import Clock
 from edge_agent.intake import Intake
-from edge_agent.listener import Limits, Listener, Pushing
+from edge_agent.listener import Listener, Pushing
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from edge_agent.ticker import DEVICE_STUCK_S, Loops
+from edge_agent.web import Limits
 
 LAST_READ_S = 5.0
 State = Callable[[str], dict[str, bytes]]

@@ -28,8 +28,9 @@ from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.cleaning import quarantine
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.listener import Limits, Listener, Pushing
+from edge_agent.listener import Listener, Pushing
 from edge_agent.station import Station
+from edge_agent.web import Limits
 from records import Lane, Record, to_json
 from records.types import PaymentCode
 from tests.devices.cases import decoder_of, fed

@@ -27,9 +27,10 @@ from devices.zkteco_push.simulator import PUSH, SERIAL, line, messages
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.listener import Limits, Listener, Pushing
+from edge_agent.listener import Listener, Pushing
 from edge_agent.simulate import main as simulate
 from edge_agent.station import Station
+from edge_agent.web import Limits
 from records import to_json
 from records.types import Punch
 from tests.devices.cases import decoder_of, fed, pieces_of

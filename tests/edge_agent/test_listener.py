@@ -25,9 +25,10 @@ from devices.options import PushOptions
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.listener import Limits, Listener, Pushing
+from edge_agent.listener import Listener, Pushing
 from edge_agent.recorder.desk import Desk
 from edge_agent.station import Station
+from edge_agent.web import Limits
 from records.types import DoorCount
 from tests.edge_agent.boxes import NOON, TestBox
 from tests.edge_agent.test_recorder import running

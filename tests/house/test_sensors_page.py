@@ -12,8 +12,8 @@ import yaml
 from config.opening import OpeningHours
 from config.silence import Silence
 from devices.registry import BUILT_IN
-from edge_agent.listener import Limits
 from edge_agent.silence import roster
+from edge_agent.web import Limits
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "sensors.md").read_text(encoding="utf-8")
 TILLS = {"csv-drop", "escpos-tap", "http-push", "json-drop", "pos-sql", "poslog", "scanner-evdev", "scanner-serial"}
