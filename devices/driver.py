@@ -82,10 +82,14 @@ class Decoder(Protocol):
 
 
 class Taken(NamedTuple):
-    """What one `read` brought. `confirm`, where the source can wait, is called once all of it is on disk."""
+    """What one `read` brought. `confirm`, where the source can wait, is called once all of it is on disk.
+
+    note: what whoever looks after the box should know of the device's work, for the agent's log; mostly empty
+    """
 
     items: Sequence[Item] = ()
     confirm: Callable[[], None] | None = None
+    note: str = ""
 
 
 @runtime_checkable

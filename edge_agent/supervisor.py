@@ -102,6 +102,8 @@ def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Even
     """Whether it brought a reading."""
     taken = driver.read(READ_S)
     station.beat()
+    if taken.note:
+        log.warning("event=device-note device=%s note=%r", station.id, taken.note)
     if taken.confirm is None:
         if taken.items:
             intake.take(station, taken.items, waits=False)

@@ -17,9 +17,11 @@ from devices.driver import Context, DeviceOffline, Driver, Item, Reading, Reject
 
 if TYPE_CHECKING:
     from devices.camera.analysis import Analysis, Finder
-    from devices.camera.source import Live
+    from devices.camera.source import Fitting, Live
 
 MAX_RECORDING = 1 << 30  # bytes that `replay` holds in memory
+NOTE_S = 60.0  # between two words on pictures thrown away
+_HICCUPS = 0.1  # of those looked at that a network which stops for a moment makes
 _MISSING = "OpenCV is not installed; run: pip install 'store-edge[camera]'"
 
 
@@ -166,18 +168,22 @@ class LiveDriver:
         self._options, self._context = options, context
         self._analysis: Analysis | None = None
         self._live: Live | None = None
+        self._fitting: Fitting | None = None
         self._begun = time.monotonic()  # its seconds rise through every loss
         self._start = datetime.now(UTC)
         self._lost: DeviceOffline | None = None
+        self._noted = (self._begun, 0, 0)  # when it was told last how many were looked at and skipped by then
 
     def open(self) -> None:
         try:
-            from devices.camera.source import Live
+            from devices.camera.source import Fitting, Live
         except ImportError:
             raise DeviceOffline(_MISSING) from None
         self._lost = None
         self._analysis = self._analysis or _analysis(self._options, self._context)
-        self._live = Live(self._options, self._begun)
+        self._fitting = self._fitting or Fitting(self._options.picture_px)
+        self._live = Live(self._options, self._begun, self._fitting)
+        self._noted = (time.monotonic(), 0, 0)
         self._start = datetime.now(UTC) - timedelta(seconds=time.monotonic() - self._begun)
 
     def read(self, timeout_s: float) -> Taken:
@@ -192,8 +198,20 @@ class LiveDriver:
                 self._lost = lost
                 return Taken(self._analysis.lost(datetime.now(UTC)))
             if readings := self._analysis.look(frame.picture, frame.at, self._start):
-                return Taken(readings)
-        return Taken()
+                return Taken(readings, note=self._note(self._live))
+        return Taken(note=self._note(self._live))
+
+    def _note(self, live: Live) -> str:
+        """At intervals: of a stream that comes faster than it can be looked at, what was thrown away."""
+        since, looked, skipped = self._noted
+        if time.monotonic() - since < NOTE_S:
+            return ""
+        self._noted = time.monotonic(), live.looked, live.skipped
+        looked, skipped = live.looked - looked, live.skipped - skipped
+        if skipped <= _HICCUPS * looked:
+            return ""
+        thrown = f"too busy: {looked} pictures looked at and {skipped} thrown away"
+        return f"{thrown}; lower analysed_fps or choose the camera's smaller stream"
 
     def close(self) -> None:
         if self._live:

@@ -19,6 +19,7 @@ def _numbers(told: object) -> object:
 
 
 Corners = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
+Size = Annotated[int, Field(ge=32, le=16_384)]
 LineOptions = Annotated[tuple[float, float, float, float], BeforeValidator(_numbers)]
 
 
@@ -48,6 +49,9 @@ class Options(VideoOptions):
     model: Path = Field(_USUAL, description="ONNX file of the detector; `edge-agent models install yolox-nano`")
     threshold: float = Field(0.35, gt=0.05, lt=1, description="score from which somebody is believed to be there")
     cars: bool = Field(False, description="count cars too, as car.count")
+    picture_px: Annotated[tuple[Size, Size], BeforeValidator(_numbers)] | None = Field(
+        None, description="width,height of the picture that lines and zones were drawn on; the first's, if absent"
+    )
     lines: dict[Name, LineOptions] = Field(
         {},
         description="lines as name: x1,y1,x2,y2 in pixels; from top to bottom, in is towards the left",

@@ -20,6 +20,7 @@ from devices.camera.health import Health, State
 from devices.camera.heat import Heat
 from devices.camera.options import Options
 from devices.camera.scene import FPS, Scene, Walker
+from devices.camera.source import Behind
 from devices.camera.tracker import MEMORY_S, Tracker
 from devices.camera.zones import Zone
 from devices.driver import Reading
@@ -199,3 +200,14 @@ def test_wrong_settings_say_what_to_do(settings: dict[str, object], said: str) -
     """In words that name the line, the zone or the setting."""
     with pytest.raises(ValidationError, match=said):
         Options.model_validate({"id": "cam", "driver": "camera", "source": "/dev/video0", **settings})
+
+
+def test_a_stream_is_behind_by_what_it_was_least() -> None:
+    """Whatever the two clocks began at; one that drifts is not, one that counts anew is not, one without time never."""
+    behind = Behind()
+    assert [behind.seconds(told, 100.0 + told) for told in (5.0, 5.1)] == [0, 0]
+    assert behind.seconds(5.2, 106.2) == pytest.approx(1.0, abs=0.01)
+    assert behind.seconds(7.0, 107.0) == 0
+    assert max(behind.seconds(7.0 + n, 107.0 + 1.0005 * n) for n in range(1, 10_000)) < 0.01
+    assert behind.seconds(0.0, 20_000.0) == 0
+    assert [Behind().seconds(0.0, float(now)) for now in range(5)] == [0] * 5
