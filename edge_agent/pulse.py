@@ -139,6 +139,7 @@ def _link(figures: Figures, now: Now) -> LinkState:
         resends=figures.resends,
         in_flight=figures.in_flight,
         fault=figures.fault,
+        most=figures.most,
     )
 
 

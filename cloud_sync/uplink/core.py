@@ -16,6 +16,7 @@ from enum import Enum
 from math import inf
 from random import Random
 
+from cloud_sync.uplink.diagnosis import Diagnosis
 from cloud_sync.uplink.figures import Figures
 from cloud_sync.uplink.hearing import Hearing, Pin
 from cloud_sync.uplink.lanes import Lanes
@@ -51,13 +52,13 @@ from cloud_sync.uplink.messages import (
 from cloud_sync.uplink.pace import PaceLimit
 from cloud_sync.uplink.reconnect import Reconnect
 from cloud_sync.uplink.settings import Settings
+from cloud_sync.uplink.size_limit import SizeLimit
 from cloud_sync.uplink.waiting import Waiting
 from cloud_sync.uplink.window import Window
 from cloud_sync.wire.downlink import Envelope, Hold, Order, Pace, Receipt, Refusal, Resend, Succession
 from cloud_sync.wire.topics import Up
 
 MAX_HEADERS = 64  # asked for at once, and waiting to go
-BROKEN = 3  # sessions in a row that ended with parcels in flight and without a word of HQ
 SPREAD = "spread_s"  # HQ's span of first connections, as it is remembered
 
 
@@ -77,10 +78,11 @@ class Uplink:
         self._reconnect = Reconnect(settings.ways, settings.facts.get(SPREAD, settings.spread_s), random)
         self._pace = PaceLimit()
         self._lanes = Lanes(settings.plan, settings.facts)
+        self._sizes = SizeLimit(settings.larger_s, random)
+        self._bounds = self._sizes.most, self._lanes.shut
         self._way = 0
         self._carried = self._before = (0, 0)
-        self._broken, self._heard = 0, False
-        self._fault = ""
+        self._diagnosis = Diagnosis(settings.notice_s)
         self._newest: int | None = None
         self._up_at: float | None = None
         self._restart_s = random.uniform(1.0, 1.5) * settings.restart_s
@@ -116,8 +118,9 @@ class Uplink:
             self._before[0] + self._carried[0],
             self._before[1] + self._carried[1],
             self._lanes.carried(self._name),
-            self._fault,
+            self._diagnosis.fault,
             self._receipt_at,
+            self._sizes.limit,
         )
 
     def step(self, event: Event, now: float) -> list[Effect]:
@@ -135,17 +138,18 @@ class Uplink:
                 return min(self._since + self._settings.connect_s, self._restart_due())
             case _Link.UP:
                 dues = self._resend_due(now), self._send_due(), self._fetch_due(), self._reset_due(), self._return_due()
-                return min(*dues, self._notice_due())
+                noticed = self._diagnosis.due(self._window.oldest(), self._quiet_since)
+                return min(*dues, noticed, self._sizes.again_at)
 
     def _on(self, event: Event, now: float) -> list[Effect]:
         match event:
             case LinkUp(session) if session == self._session and self._link is _Link.CONNECTING:
-                self._link, self._heard = _Link.UP, False
+                self._link = _Link.UP
                 self._since, self._quiet_since, self._up_at = now, now, now
                 self._ask_by(now)
             case LinkDown(session, why) if session == self._session and self._link is not _Link.APART:
                 lived_s = now - self._since if self._link is _Link.UP else 0.0
-                self._broken += not self._heard and len(self._window) > 0
+                self._sizes.broke(self._window.sizes(), now)
                 self._part(why, now + self._reconnect.after(lived_s))
             case Downlink(raw, wall_us):
                 return self._hear(raw, wall_us, now)
@@ -155,7 +159,7 @@ class Uplink:
             case Carried(session, sent, received) if session == self._session:
                 return self._count(sent, received)
             case TimeOfDay():
-                return self._tell_time(event, now)
+                return [*self._lanes.tell_time(event)]
             case Fetched(parcels, newest):
                 self._newest = newest if self._newest is None and self._link is _Link.UP else self._newest
                 self._take(parcels, now)
@@ -170,7 +174,7 @@ class Uplink:
         return []
 
     def _advance(self, now: float) -> list[Effect]:
-        self._fault = self._diagnosis(now)
+        self._diagnosis.look(self._window.oldest(), self._quiet_since, self._sizes.fault, now)
         if now >= self._restart_due():
             return self._begin_anew(now)
         match self._link:
@@ -184,6 +188,7 @@ class Uplink:
                 self._reconnect.begin_again()
                 return self._reset("to try the first link again", now)
             case _Link.UP:
+                self._look_at_bounds(now)
                 return self._send_again(now) + self._send(now) + self._fetch(now)
             case _Link.CONNECTING:
                 return []
@@ -244,7 +249,7 @@ class Uplink:
 
     def _send(self, now: float) -> list[Effect]:
         effects: list[Effect] = []
-        while parcel := self._waiting.next(lambda each: self._window.fits(each) and self._free_at(each) <= now):
+        while parcel := self._waiting.next(lambda each: self._fits(each) and self._free_at(each) <= now):
             effects.append(self._send_first(parcel, now))
         if self._waiting.drop(lambda each: self._lanes.free_at(each) > now):  # the disk gives them again
             self._ask_by(self._lanes.next_free(now))
@@ -261,6 +266,10 @@ class Uplink:
         self._lanes.spend(parcel, now)
         self._pace.spend(len(parcel.payload), now)
 
+    def _fits(self, parcel: Parcel) -> bool:
+        may = parcel.what is Up.EPOCH or self._sizes.may(len(parcel.payload), self._window.sizes())
+        return may and self._window.fits(parcel)
+
     def _free_at(self, parcel: Parcel) -> float:
         """HQ's pace is for the backlog."""
         paced = parcel.what is Up.BATCH and not parcel.fresh
@@ -274,7 +283,7 @@ class Uplink:
         return lively if lively < hush_at else max(hush_at, self._window.next_due(hushed=True))
 
     def _send_due(self) -> float:
-        return min((self._free_at(each) for each in self._waiting.first() if self._window.fits(each)), default=inf)
+        return min((self._free_at(each) for each in self._waiting.first() if self._fits(each)), default=inf)
 
     def _hushed(self, now: float) -> bool:
         return now >= self._quiet_since + self._settings.hush_s
@@ -287,7 +296,8 @@ class Uplink:
         self._asking, self._news = True, False
         self._asked = {fresh: self._room(fresh=fresh) if at <= now else 0 for fresh, at in self._ask_at.items()}
         skip = frozenset(self._window.digests() | {parcel.digest for parcel in self._waiting})
-        return [Fetch(skip, self._asked[True], self._asked[False], self._newest, self._lanes.free(now))]
+        asked = self._asked[True], self._asked[False]
+        return [Fetch(skip, *asked, self._newest, self._lanes.free(now), self._sizes.most)]
 
     def _room(self, *, fresh: bool) -> int:
         return 0 if self._waiting.has(fresh=fresh) else self._window.room(fresh=fresh)
@@ -315,39 +325,26 @@ class Uplink:
             elif parcel not in self._waiting and self._waiting.headers < MAX_HEADERS:
                 self._waiting.add(parcel)
 
-    # What the links carry
+    # What may go
+
+    def _look_at_bounds(self, now: float) -> None:
+        """What may not go now is left to the disk; what may again is asked of it."""
+        if (size := self._window.ignored()) is not None:
+            self._sizes.refuse(size, now)
+        if now >= self._sizes.again_at:
+            self._sizes.try_more(now)
+        before, self._bounds = self._bounds, (self._sizes.most, self._lanes.shut)
+        most, shut = self._bounds
+        self._window.forget(lambda batch: batch.lane in shut or len(batch.payload) > most)
+        self._waiting.drop(lambda each: each.what is Up.BATCH and len(each.payload) > most)
+        if most > before[0] or before[1] - shut:
+            self._news = True
+            self._ask_by(now)
 
     def _count(self, sent: int, received: int) -> list[Effect]:
         more = sent + received - sum(self._carried)
         self._carried = sent, received
-        news = self._lanes.count(more)
-        self._window.forget(self._lanes.shut)
-        return [*news]
-
-    def _tell_time(self, said: TimeOfDay, now: float) -> list[Effect]:
-        before = self._lanes.shut
-        news = self._lanes.tell_time(said)
-        self._window.forget(self._lanes.shut)
-        if before - self._lanes.shut:
-            self._ask_by(now)
-        return [*news]
-
-    # What looks well and is not
-
-    def _diagnosis(self, now: float) -> str:
-        """A fault stays until HQ's next word."""
-        if self._link is _Link.UP and now >= self._window.oldest() + self._settings.notice_s:
-            return "no-receipts" if now >= self._quiet_since + self._settings.notice_s else "late-receipts"
-        return "sessions-break" if self._broken >= BROKEN else self._fault
-
-    def _notice_due(self) -> float:
-        match self._fault:
-            case "":
-                return self._window.oldest() + self._settings.notice_s
-            case "late-receipts":
-                return max(self._quiet_since, self._window.oldest()) + self._settings.notice_s
-            case _:
-                return inf
+        return [*self._lanes.count(more)]
 
     # HQ's word
 
@@ -356,7 +353,7 @@ class Uplink:
         if envelope is None:
             return []
         self._quiet_since, self._silence_s = now, self._settings.silence_s
-        self._broken, self._heard, self._fault = 0, True, ""
+        self._diagnosis.heard()
         self._patience = self._silence_s * self._random.uniform(1.0, 1.5)
         root = self._hearing.root
         lowest = self._hearing.learn(envelope)
@@ -375,6 +372,7 @@ class Uplink:
                 return [Refused(prefixes, why)] if prefixes else []
             case Hold() as hold:
                 epochs = tuple(dict.fromkeys(hold.each()))[:MAX_HEADERS]
+                self._window.held(epochs)
                 return [FetchHeaders(epochs)] if epochs else []
             case Pace(bytes_per_s=bytes_per_s, spread_s=spread_s):
                 self._pace.set(bytes_per_s)
@@ -395,5 +393,6 @@ class Uplink:
         return [Receipted(prefixes)] if prefixes else []
 
     def _settle(self, prefixes: tuple[bytes, ...]) -> None:
-        self._window.settle(prefixes)
+        for size in self._window.settle(prefixes):
+            self._sizes.took(size)
         self._waiting.drop(lambda parcel: parcel.prefix in prefixes)

@@ -16,7 +16,8 @@ class Figures(NamedTuple):
     carried: bytes of this month where the link in use is metered
     fault: what is wrong with a link that looks well, "" where nothing is: `no-receipts` where HQ says nothing,
     `late-receipts` where it does and some parcels wait all the same, `sessions-break` where they end as soon as
-    something is sent
+    something is sent, `too-large` where the broker takes no batches of the size of some
+    most: bytes of the largest batch that is sent; what is larger stays on the disk, None where nothing does
     """
 
     up_since: float | None
@@ -32,3 +33,4 @@ class Figures(NamedTuple):
     carried: int | None = None
     fault: str = ""
     receipt_at: float | None = None
+    most: int | None = None

@@ -136,7 +136,8 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Wanted: what has no receipt, whose digests are not in `skip`, and whose lane is in `lanes`.
+    """Wanted: what has no receipt, whose digests are not in `skip`; of batches those whose lane is in `lanes` and that
+    have at most `most` bytes.
 
     Headers first, then at most `fresh` batches after the one numbered `since`, the vital lane and then the newest
     first, then at most `backlog` others, the vital lane and then the oldest first. since: None where all is backlog.
@@ -147,6 +148,7 @@ class Fetch:
     backlog: int
     since: int | None
     lanes: frozenset[Lane]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)

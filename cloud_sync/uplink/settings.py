@@ -21,6 +21,7 @@ class Settings:
     poll_s: how often an empty disk is asked again
     spread_s: over which span first connections spread until HQ says another
     return_s: how long a session on another link than the first may last before the first is tried again
+    larger_s: after so long larger batches are tried than those that the broker seems to take
     restart_s: how long no broker may answer before the process is begun anew
     ways: for each broker in the order of trying, the name of the link that leads to it
     plan: what the links may carry; facts: what `Remember` was told in earlier lives
@@ -40,6 +41,7 @@ class Settings:
     poll_s: float = 30.0
     spread_s: float = 5.0
     return_s: float = 1_800.0
+    larger_s: float = 300.0
     restart_s: float = 7_200.0
     ways: tuple[str, ...] = ("wired",)
     plan: Plan = field(default_factory=Plan)

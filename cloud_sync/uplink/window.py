@@ -7,26 +7,50 @@ leaves a share to fresh ones and they leave one to it, so that neither waits for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 from random import Random
 
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.uplink.settings import Settings
+from cloud_sync.uplink.size_limit import LEAST
 from cloud_sync.wire.topics import Up
-from records import Lane
 
 HASTE_S = 2.0
+IGNORED = 4  # sendings without a word of HQ, though each time it settled what went out after
+_EPOCH = slice(8, 24)  # of a batch
 
 
 @dataclass(slots=True)
 class _Flight:
+    """ignored: of its sendings, how many HQ passed over; counted: the last of them
+
+    passed: size of the largest parcel that was settled instead
+    """
+
     parcel: Parcel
     since: float
     sent: float
     due: float
     tries: int = 1
+    ignored: int = 0
+    counted: int = 0
+    passed: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.parcel.payload)
+
+    @property
+    def is_batch(self) -> bool:
+        return self.parcel.what is Up.BATCH
+
+    def overtaken(self, sizes: Sequence[int]) -> None:
+        """HQ settled parcels of these sizes that first went out after this one last did."""
+        self.passed = max(self.passed, *sizes)
+        self.ignored += self.counted != self.tries
+        self.counted = self.tries
 
 
 class Window:
@@ -58,7 +82,7 @@ class Window:
         size = len(parcel.payload)
         if parcel.what is Up.EPOCH:
             return len(self) < self._settings.parcels and self.bytes + size <= self._settings.bytes
-        alike = sum(len(flight.parcel.payload) for flight in self._alike(parcel.fresh))
+        alike = sum(flight.size for flight in self._alike(parcel.fresh))
         within = self.bytes + size <= self._settings.batch_bytes and alike + size <= self._settings.shared_bytes
         return within and self.room(fresh=parcel.fresh) > 0
 
@@ -66,20 +90,37 @@ class Window:
         """When the parcel that waits longest for its receipt first went out; infinity when nothing is in flight."""
         return min((flight.since for flight in self._flights.values()), default=inf)
 
+    def sizes(self) -> list[int]:
+        """Of the batches in flight."""
+        return [flight.size for flight in self._flights.values() if flight.is_batch]
+
+    def ignored(self) -> int | None:
+        """The size of the smallest batch that may be too large: what is smaller comes through, and it does not."""
+        lost = (flight for flight in self._flights.values() if flight.is_batch and flight.ignored >= IGNORED)
+        return min((flight.size for flight in lost if max(flight.passed, LEAST) < flight.size), default=None)
+
     def _alike(self, fresh: bool) -> list[_Flight]:
-        batches = (flight for flight in self._flights.values() if flight.parcel.what is Up.BATCH)
-        return [flight for flight in batches if flight.parcel.fresh == fresh]
+        return [flight for flight in self._flights.values() if flight.is_batch and flight.parcel.fresh == fresh]
 
     def add(self, parcel: Parcel, now: float) -> None:
         """It goes out for the first time."""
         self._flights[parcel.prefix] = _Flight(parcel, now, now, now + self._wait(1))
         self.bytes += len(parcel.payload)
 
-    def settle(self, prefixes: Iterable[bytes]) -> None:
-        """HQ has spoken of these; unknown ones change nothing."""
-        for prefix in prefixes:
-            if flight := self._flights.pop(prefix, None):
-                self.bytes -= len(flight.parcel.payload)
+    def settle(self, prefixes: Iterable[bytes]) -> list[int]:
+        """HQ has spoken of these; unknown ones change nothing. The sizes of the batches among them."""
+        gone = [flight for prefix in prefixes if (flight := self._drop(prefix))]
+        for flight in self._flights.values():
+            if later := [each.size for each in gone if each.since > flight.sent]:
+                flight.overtaken(later)
+        return [flight.size for flight in gone if flight.is_batch]
+
+    def held(self, epochs: Iterable[bytes]) -> None:
+        """HQ has batches of these epochs and waits to open them."""
+        named = set(epochs)
+        for flight in self._flights.values():
+            if flight.is_batch and flight.parcel.payload[_EPOCH] in named:
+                flight.ignored = 0
 
     def clear(self) -> None:
         """The link broke: the disk has it all, and gives it again."""
@@ -87,11 +128,16 @@ class Window:
         self._flights.clear()
         self.bytes = 0
 
-    def forget(self, lanes: Set[Lane]) -> None:
-        """Batches of these lanes may not go again now: the disk has them."""
-        for prefix, flight in list(self._flights.items()):
-            if flight.parcel.what is Up.BATCH and flight.parcel.lane in lanes:
-                self.settle([prefix])
+    def forget(self, wrong: Callable[[Parcel], bool]) -> None:
+        """Such batches may not go again now: the disk has them."""
+        flights = list(self._flights.items())
+        for prefix in [prefix for prefix, flight in flights if flight.is_batch and wrong(flight.parcel)]:
+            self._drop(prefix)
+
+    def _drop(self, prefix: bytes) -> _Flight | None:
+        flight = self._flights.pop(prefix, None)
+        self.bytes -= flight.size if flight else 0
+        return flight
 
     def hasten(self, parcel: Parcel, now: float) -> None:
         """HQ asks for it: due now, unless it just went."""
@@ -109,7 +155,7 @@ class Window:
         late = [flight for flight in self._flights.values() if flight.due <= now]
         if not hushed:
             late += self._needed_by(late)
-        late.sort(key=lambda flight: (flight.parcel.what is not Up.EPOCH, flight.tries, len(flight.parcel.payload)))
+        late.sort(key=lambda flight: (flight.parcel.what is not Up.EPOCH, flight.tries, flight.size))
         if hushed and late:
             late = [min(late, key=lambda flight: flight.tries)]
             self._ask_at = now + self._jittered(self._settings.resend_cap_s)

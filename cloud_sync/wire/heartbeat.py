@@ -58,7 +58,8 @@ class LinkState(msgspec.Struct, frozen=True, omit_defaults=True):
 
     sent, received: bytes since the agent's start with everything around them; month: bytes of this month where the
     link is metered; resends: parcels sent again; in_flight: parcels that wait for a receipt
-    fault: what is wrong though the link is up: `no-receipts`, `late-receipts`, `sessions-break`
+    fault: what is wrong though the link is up: `no-receipts`, `late-receipts`, `sessions-break`, `too-large`
+    most: bytes of the largest batch that is sent, where larger ones stay at the box
     """
 
     name: str
@@ -69,6 +70,7 @@ class LinkState(msgspec.Struct, frozen=True, omit_defaults=True):
     resends: int = 0
     in_flight: int = 0
     fault: str = ""
+    most: int | None = None
 
 
 class Heartbeat(msgspec.Struct, frozen=True, omit_defaults=True):

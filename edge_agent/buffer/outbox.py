@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Container, Iterable, Set
+from collections.abc import Container, Iterable
 from typing import Any, NamedTuple
 
 from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
@@ -98,34 +98,34 @@ class Outbox:
 
     def fetch(self, wanted: Fetch) -> Fetched:
         """What the uplink asks for."""
-        skip, since, lanes = wanted.skip, wanted.since, wanted.lanes
-        found = self._headers(skip, HEADERS)
+        since = wanted.since
+        found = self._headers(wanted.skip, HEADERS)
         if since is not None:
-            found += self._batches("id DESC", (since + 1, _LAST), skip, wanted.fresh, lanes, fresh=True)
-        found += self._batches("id", (0, _LAST if since is None else since), skip, wanted.backlog, lanes, fresh=False)
+            found += self._batches("id DESC", (since + 1, _LAST), wanted, fresh=True)
+        found += self._batches("id", (0, _LAST if since is None else since), wanted, fresh=False)
         return Fetched(tuple(found), self._db.one("SELECT coalesce(max(id), 0) FROM outbox", ()))
 
     def parcels(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
         """All that has no receipt: headers, then batches, vital first, oldest first."""
         headers = self._headers(skip, limit)
-        return headers + self._batches("id", (0, _LAST), skip, limit - len(headers), frozenset(Lane), fresh=False)
+        wanted = Fetch(skip, 0, limit - len(headers), None, frozenset(Lane), wire_batch.MAX_SIZE)
+        return headers + self._batches("id", (0, _LAST), wanted, fresh=False)
 
     def _headers(self, skip: frozenset[bytes], limit: int) -> list[Parcel]:
         query = "SELECT ordinal, digest FROM epoch WHERE NOT receipted ORDER BY ordinal LIMIT ?"
         rows = [row for row in self._db.all(query, (len(skip) + limit,)) if row[1] not in skip][:limit]
         return [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in rows]
 
-    def _batches(
-        self, order: str, ids: tuple[int, int], skip: frozenset[bytes], limit: int, lanes: Set[Lane], *, fresh: bool
-    ) -> list[Parcel]:
-        """At most `limit` whole batches of these lanes, the vital lane first; their numbers within `ids`."""
-        wanted = ", ".join(str(int(lane)) for lane in sorted(lanes))
+    def _batches(self, order: str, ids: tuple[int, int], wanted: Fetch, *, fresh: bool) -> list[Parcel]:
+        """Whole batches as they are wanted, the vital lane first; their numbers within `ids`."""
+        skip, limit = wanted.skip, wanted.fresh if fresh else wanted.backlog
+        lanes = ", ".join(str(int(lane)) for lane in sorted(wanted.lanes))
         query = (
             "SELECT id, digest, lane FROM outbox WHERE settled_us IS NULL AND id BETWEEN ? AND ? "  # noqa: S608
-            f"AND lane IN ({wanted}) ORDER BY lane, {order} LIMIT ?"
+            f"AND lane IN ({lanes}) AND size <= ? ORDER BY lane, {order} LIMIT ?"
         )
         found: list[Parcel] = []
-        for id_, digest, lane in self._db.all(query, (*ids, len(skip) + limit)) if limit > 0 else ():
+        for id_, digest, lane in self._db.all(query, (*ids, wanted.most, len(skip) + limit)) if limit > 0 else ():
             if len(found) >= limit:
                 break
             if digest not in skip:

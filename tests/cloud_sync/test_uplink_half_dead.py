@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
 
 import nats
 import pytest
@@ -21,7 +19,7 @@ from hq.stream import ANSWER_S, jetstream
 from tests.cloud_sync.test_uplink_mqtt import headquarters, here
 from tests.cloud_sync.uplink_parts import MemoryOutbox, batch, parcel, receipt
 from tests.cloud_sync.uplink_run import BOX, running, until
-from tests.services import TOPIC_ROOT, BrokerForTests, Files, new_broker
+from tests.services import TOPIC_ROOT, BrokerForTests, Files
 
 SMALL = 5
 Puller = JetStreamContext.PullSubscription
@@ -126,30 +124,3 @@ def test_a_full_stream_is_named_and_nothing_is_lost(broker: BrokerForTests, file
 
     assert set(hq.taken) == {batch(n).payload for n in range(12)}
     assert uplink.core.figures.resends >= 12 - SMALL
-
-
-def limit(broker: BrokerForTests, size: int) -> None:
-    """A running broker takes no message beyond `size` from now on."""
-    said = json.loads(broker.server.config_file.read_text())
-    said["max_payload"] = size
-    broker.server.config_file.write_text(json.dumps(said))
-    assert broker.server.reload()
-
-
-def test_a_broker_that_refuses_the_size_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
-    """A broker that ends the session at every batch is told from one that is away; once it takes them they all go."""
-    broker = new_broker(tmp_path)
-    broker.start()
-    try:
-        files = broker.box(BOX.store, BOX.box)
-        limit(broker, 20_000)
-        outbox = MemoryOutbox([batch(n, 60_000) for n in range(3)])
-        with headquarters(broker) as hq, running([here(broker)], files, outbox) as uplink:
-            until(lambda: uplink.core.figures.fault == "sessions-break", "the fault was not named")
-            assert len(outbox.held) == 3
-            limit(broker, 1_000_000)
-            until(lambda: not outbox.held, "not everything was receipted")
-            assert uplink.core.figures.fault == ""
-        assert set(hq.payloads(Up.BATCH)) == {batch(n, 60_000).payload for n in range(3)}
-    finally:
-        broker.server.stop()

@@ -66,6 +66,7 @@ class World:
     random: Random
     outbox: MemoryOutbox
     core: Uplink
+    settings: Settings = SETTINGS
     now: float = 0.0
     agenda: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     known: set[bytes] = field(default_factory=set)
@@ -73,6 +74,7 @@ class World:
     refused: set[bytes] = field(default_factory=set)
     in_flight: dict[bytes, int] = field(default_factory=dict)
     session: int = 0
+    idle: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
     def later(self, delay: float, what: Callable[[], None]) -> None:
@@ -92,24 +94,30 @@ class World:
 
     def run(self, deadline: float) -> None:
         """Until the disk is empty, faults over, or the deadline."""
-        idle = 0
         while (self.outbox.held or self.now < self.faults.until) and self.now < deadline:
-            wake = self.core.due(self.now)
-            at, what = wake, lambda: self.tell(Tick())
-            if self.agenda and self.agenda[0][0] <= wake:
-                at, _, what = heapq.heappop(self.agenda)
-            idle = idle + 1 if at <= self.now else 0
-            assert idle < 200, "time stands still"
-            self.now = max(self.now, at)
-            what()
+            self.step()
+
+    def step(self) -> None:
+        wake = self.core.due(self.now)
+        at, what = wake, lambda: self.tell(Tick())
+        if self.agenda and self.agenda[0][0] <= wake:
+            at, _, what = heapq.heappop(self.agenda)
+        self.idle = self.idle + 1 if at <= self.now else 0
+        assert self.idle < 200, "time stands still"
+        self.now = max(self.now, at)
+        what()
 
     def tell(self, event: Event) -> None:
         if isinstance(event, LinkDown):
             self.in_flight.clear()
-        for effect in self.core.step(event, self.now):
+        effects = self.core.step(event, self.now)
+        if (most := self.core.figures.most) is not None:  # what is larger was left to the disk
+            self.count("limits")
+            self.in_flight = {prefix: size for prefix, size in self.in_flight.items() if size <= most}
+        for effect in effects:
             self.do(effect)
-        assert len(self.in_flight) <= SETTINGS.parcels
-        assert sum(self.in_flight.values()) <= SETTINGS.bytes
+        assert len(self.in_flight) <= self.settings.parcels
+        assert sum(self.in_flight.values()) <= self.settings.bytes
 
     def do(self, effect: Effect) -> None:
         match effect:
@@ -236,7 +244,7 @@ def test_the_faults_do_strike() -> None:
     lonely.run(30_000)
 
     assert not made.outbox.held
-    for what in ("lost", "doubled", "cuts", "refused", "amnesia", "deaf", "held", "news lost"):
+    for what in ("lost", "doubled", "cuts", "refused", "amnesia", "deaf", "held", "news lost", "limits"):
         assert made.counts.get(what, 0) > 1, what
     assert lonely.counts["resets"] > 2
     assert not lonely.outbox.held

@@ -24,6 +24,7 @@ from cloud_sync.uplink.messages import (
 )
 from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire import certificate
+from cloud_sync.wire.batch import MAX_SIZE
 from cloud_sync.wire.certificate import Usage
 from cloud_sync.wire.downlink import Kind, Message, Order, Receipt, Signer
 from cloud_sync.wire.topics import Up
@@ -77,7 +78,8 @@ class MemoryOutbox:
         self.held[fresh.prefix] = fresh
 
     def fetch(self, wanted: Fetch) -> Fetched:
-        found = [each for each in self.held.values() if each.digest not in wanted.skip and each.lane in wanted.lanes]
+        free = (each for each in self.held.values() if each.digest not in wanted.skip and each.lane in wanted.lanes)
+        found = [each for each in free if each.what is Up.EPOCH or len(each.payload) <= wanted.most]
         return Fetched(tuple(sorted(found, key=lambda each: each.what is not Up.EPOCH)[: wanted.backlog]))
 
     def headers(self, epochs: list[bytes]) -> list[Parcel]:
@@ -106,7 +108,7 @@ def started(settings: Settings = SETTINGS) -> Uplink:
 
 def asked(room: int, since: int | None, skip: Iterable[Parcel] = ()) -> Fetch:
     """What an uplink asks of the disk when it has room for so many batches of either kind."""
-    return Fetch(frozenset(each.digest for each in skip), room, room, since, ALL)
+    return Fetch(frozenset(each.digest for each in skip), room, room, since, ALL, MAX_SIZE)
 
 
 def sending(*parcels: Parcel, settings: Settings = SETTINGS) -> Uplink:

@@ -81,7 +81,8 @@ class Running:
     def __init__(self, brokers: list[Broker], files: Files, outbox: MemoryOutbox, pin: Pin, address: Address) -> None:
         self.inbox, self.agent, self.stop = Inbox(), Orders(), threading.Event()
         ways = ("wired",) * len(brokers)
-        self.core = Uplink(pin, Settings(spread_s=0.0, resend_s=1.0, notice_s=3.0, ways=ways), Random(1))
+        settings = Settings(spread_s=0.0, resend_s=1.0, notice_s=3.0, larger_s=5.0, ways=ways)
+        self.core = Uplink(pin, settings, Random(1))
         clock = RealClock()
         tls = Tls(files.ca, files.certificate, files.key)
         self.link = MqttLink(address, brokers, tls, lambda: b"last will", self.inbox, clock)

@@ -13,6 +13,8 @@ from random import Random
 
 import pytest
 
+from cloud_sync.uplink.messages import Fetch
+from cloud_sync.wire.topics import Up
 from edge_agent.buffer import Buffer, BufferError, Transaction
 from edge_agent.buffer.space import Limits, Room
 from edge_agent.clock import SystemClock
@@ -342,6 +344,21 @@ def test_a_batch_leaves_on_its_receipt_alone(tmp_path: Path) -> None:
         assert desk.parcels(frozenset(), 9) == parcels
         desk.receipted(tuple(parcel.digest[:16] for parcel in parcels))
         until(lambda: desk.parcels(frozenset(), 9) == [], "an empty outbox")
+
+
+def test_what_is_too_large_for_the_broker_is_left_out(tmp_path: Path) -> None:
+    """Of what has no receipt the smaller batches are given out, however many larger ones lie in front."""
+    bench = Bench(tmp_path)
+    for count in (300, 1):
+        bench.step(accept(some_records(count)))
+        drained(bench)
+    sizes = sorted(len(each.payload) for each in bench.parcels() if each.what is Up.BATCH)
+    most = sizes[len(sizes) // 2]
+    wanted = Fetch(frozenset(), 0, 1_000, None, frozenset(Lane), most)
+    given = [len(each.payload) for each in bench.buffer.outbox.fetch(wanted).parcels if each.what is Up.BATCH]
+
+    assert sorted(given) == [size for size in sizes if size <= most]
+    assert 0 < len(given) < len(sizes)
 
 
 def test_no_lane_waits_for_ever_behind_another(tmp_path: Path) -> None:
