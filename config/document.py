@@ -108,10 +108,11 @@ def key_text(key: yaml.Node) -> str:
 
 
 def plain(node: yaml.Node) -> object:
-    """Dicts, lists and scalars; of a key that is there twice the first value."""
+    """Dicts in the order of the file, lists and scalars; of a key that is there twice the first value."""
     match node:
         case yaml.MappingNode():
-            return {key_text(key): plain(value) for key, value in reversed(node.value)}
+            backwards = {key_text(key): plain(value) for key, value in reversed(node.value)}
+            return dict(reversed(backwards.items()))
         case yaml.SequenceNode():
             return [plain(item) for item in node.value]
         case _:

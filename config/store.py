@@ -28,6 +28,16 @@ class Listener(Settings):
     port: int = Field(default=8640, ge=0, le=65535, description="TCP port; 0 takes any free one")
 
 
+class Page(Settings):
+    """A page on which people who mount a camera see what it sees, and count beside it."""
+
+    password_file: Path = Field(description="file whose first line is the page's password; any user name will do")
+    address: IpAddress = Field(
+        default="127.0.0.1", description="IP address of this machine to show it on; 0.0.0.0 is every one"
+    )
+    port: int = Field(default=8641, ge=0, le=65535, description="TCP port; 0 takes any free one")
+
+
 class Epoch(Settings):
     """How long one sealing key is used."""
 
@@ -66,6 +76,7 @@ class StoreConfig(Settings):
     data_dir: Path = Field(description="folder of the buffer; the agent's alone, on a disk that survives a restart")
     hq: Hq = Field(description="how headquarters is reached")
     listener: Listener = Field(default=Listener(), description="where devices push to")
+    page: Page | None = Field(default=None, description="a page for who mounts cameras (docs/camera.md); absent: none")
     heartbeat_interval_s: int = Field(default=60, ge=1, le=900, description="seconds between heartbeats")
     epoch: Epoch = Field(default=Epoch(), description="sealing keys")
     buffer: BufferSpace = Field(default=BufferSpace(), description="space for what headquarters does not have yet")

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from devices.glass import Glass
 from records import ClockQuality
 
 NO_STATE: Mapping[str, bytes | None] = {}
@@ -61,12 +62,14 @@ class Context(NamedTuple):
     timezone: the device's, or the store's, for times without an offset
     business_day_start: local time at which the business day changes
     currency: ISO 4217, for sources that do not name theirs
+    glass: through which people look at a camera, where there is a page for them
     """
 
     state: Mapping[str, bytes] = {}
     timezone: ZoneInfo = ZoneInfo("UTC")
     business_day_start: time = time(0)
     currency: str | None = None
+    glass: Glass | None = None
 
 
 class Decoder(Protocol):

@@ -1,24 +1,30 @@
-"""The store's devices at work: a thread for each that is read, one listener for all that push."""
+"""The store's devices at work: a thread for each that is read, one listener for all that push, a page for cameras."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from config.store import StoreConfig
+from devices.camera.options import Options as Camera
 from devices.driver import Context, Driver, Receiver
+from devices.glass import Glass
 from devices.options import Options, PushOptions
 from devices.registry import driver
 from edge_agent.clock import Clock
 from edge_agent.intake import Intake
 from edge_agent.listener import Listener, Pushing
+from edge_agent.page.mount import Mount
+from edge_agent.page.server import Page
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from edge_agent.ticker import DEVICE_STUCK_S, Loops
-from edge_agent.web import Limits
+from edge_agent.web import Limits, Server
 
 LAST_READ_S = 5.0
 State = Callable[[str], dict[str, bytes]]
+log = logging.getLogger(__name__)
 
 
 class Crew:
@@ -29,15 +35,22 @@ class Crew:
         self._read: list[tuple[Driver, Station]] = []
         self._threads: list[threading.Thread] = []
         pushing: dict[str, Pushing] = {}
+        mounts: dict[str, Mount] = {}
         for options in config.devices:
             station = Station(options.id, options.driver, clock)
-            device = driver(options.driver).device(options, _context(config, options, state(options.id)))
+            context = _context(config, options, state(options.id))
+            if config.page and isinstance(options, Camera):
+                context = context._replace(glass=(glass := Glass()))
+                mounts[options.id] = Mount(options, station, glass, intake)
+            device = driver(options.driver).device(options, context)
             if isinstance(options, PushOptions) and isinstance(device, Receiver):
                 pushing[options.id] = Pushing(device, options, station, threading.Lock())
             else:
                 self._read.append((_driver(device), station))
         address = (config.listener.address, config.listener.port)
-        self._listener = Listener(address, pushing, intake, Limits()) if pushing else None
+        self.page = _page(config, mounts, clock)
+        listener = Listener(address, pushing, intake, Limits()) if pushing else None
+        self._servers: list[Server] = [server for server in (listener, self.page) if server]
         self.stations: Sequence[Station] = [
             *(station for _, station in self._read),
             *(push.station for push in pushing.values()),
@@ -55,16 +68,25 @@ class Crew:
             )
             work.start()
             self._threads.append(work)
-        if self._listener:
-            self._listener.start()
+        for server in self._servers:
+            server.start()
 
     def finish(self) -> None:
         """After `stop`: waits for what is being read, and takes no more pushes."""
-        if self._listener:
-            self._listener.shutdown()
-            self._listener.server_close()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
         for work in self._threads:
             work.join(LAST_READ_S)
+
+
+def _page(config: StoreConfig, mounts: Mapping[str, Mount], clock: Clock) -> Page | None:
+    """The page, where there is one; tills go on without it."""
+    try:
+        return Page(config.page, mounts, clock) if config.page else None
+    except OSError as fault:
+        log.error("event=page-failed reason=%r", fault.strerror)
+        return None
 
 
 def _context(config: StoreConfig, options: Options, state: dict[str, bytes]) -> Context:

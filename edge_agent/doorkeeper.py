@@ -40,9 +40,9 @@ def refusal(options: PushOptions, host: str, word: str, headers: Mapping[str, st
     if options.allow_from and host not in options.allow_from:
         return Refusal(HTTPStatus.FORBIDDEN, "this address may not post for this device; see allow_from")
     try:
-        if options.token_file and not _same(word, _secret(options.token_file)):
+        if options.token_file and not same(word, secret(options.token_file)):
             return Refusal(HTTPStatus.FORBIDDEN, "the address must end with the word in token_file")
-        if options.password_file and not _logged_in(options.user, _secret(options.password_file), headers):
+        if options.password_file and not _logged_in(options.user, secret(options.password_file), headers):
             return Refusal(HTTPStatus.UNAUTHORIZED, "log in as user, with the password in password_file")
     except OSError as fault:
         log.error("event=push-secret-unreadable device=%s file=%s", options.id, fault.filename)
@@ -50,21 +50,28 @@ def refusal(options: PushOptions, host: str, word: str, headers: Mapping[str, st
     return None
 
 
-def _secret(file: Path) -> str:
+def secret(file: Path) -> str:
+    """A file's first line."""
     return file.read_text("utf-8", "replace").partition("\n")[0].strip()
 
 
 def _logged_in(user: str, password: str, headers: Mapping[str, str]) -> bool:
+    told_user, told = login(headers)
+    return told_user == user and same(told, password)
+
+
+def login(headers: Mapping[str, str]) -> tuple[str, str]:
+    """User and password of basic authentication (RFC 7617), both empty where there is none."""
     scheme, _, told = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
-        return False
+        return "", ""
     try:
-        shown = b64decode(told.strip(), validate=True).decode("utf-8", "replace")
+        user, _, password = b64decode(told.strip(), validate=True).decode("utf-8", "replace").partition(":")
     except binascii.Error:
-        return False
-    return _same(shown, f"{user}:{password}") and bool(password)
+        return "", ""
+    return user, password
 
 
-def _same(shown: str, wanted: str) -> bool:
-    """Nothing is the same as an empty secret."""
+def same(shown: str, wanted: str) -> bool:
+    """In constant time; nothing is the same as an empty secret."""
     return bool(wanted) and compare_digest(shown.encode(), wanted.encode())

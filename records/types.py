@@ -384,3 +384,25 @@ class CarCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
     from_: datetime | None = None
     to: datetime | None = None
     line: str | None = None
+
+
+@_record("count.audit", 33, Lane.NORMAL)
+class CountAudit(Data, frozen=True, rename={"from_": "from"}):
+    """What a person tapped beside a counter from `from` to `to`, and what it counted, at one of its lines."""
+
+    line: str
+    from_: datetime
+    to: datetime
+    tapped_in: int
+    tapped_out: int
+    counted_in: int
+    counted_out: int
+
+
+@_record("camera.still", 34, Lane.BULK)
+class CameraStill(Data, frozen=True):
+    """`jpeg`: base64, a small picture in which nobody can be recognised; `width`, `height`: of the camera's own."""
+
+    jpeg: str
+    width: int
+    height: int

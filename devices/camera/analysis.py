@@ -13,10 +13,12 @@ from devices.camera.crossings import Counter, Crossing
 from devices.camera.geometry import Area, Line, Point
 from devices.camera.health import Health, State
 from devices.camera.heat import Heat
+from devices.camera.obscured import obscured
 from devices.camera.options import Options
 from devices.camera.tracker import SURE, Track, Tracker
 from devices.camera.zones import Zone
 from devices.driver import Reading
+from devices.glass import Glass
 from records.types import CameraHealth, CarCount, DoorCount, ZoneDwell, ZoneOccupancy, ZonePath, ZoneQueue
 
 _BAND = 0.01  # of the picture's width on both sides of a line that decide nothing
@@ -41,8 +43,8 @@ def doubtful(options: Options) -> float:
 class Analysis:
     """See the module's docstring. Deterministic: the same pictures at the same seconds give the same records."""
 
-    def __init__(self, options: Options, finder: Finder, zone: ZoneInfo) -> None:
-        self._options, self._finder, self._timezone = options, finder, zone
+    def __init__(self, options: Options, finder: Finder, zone: ZoneInfo, glass: Glass | None = None) -> None:
+        self._options, self._finder, self._timezone, self._glass = options, finder, zone, glass
         self._tracker = Tracker(options.threshold)
         self._health = Health(options.health_s, options.frozen_s)
         self._lines = [Counter(name, Line(*told)) for name, told in options.lines.items()]
@@ -62,7 +64,10 @@ class Analysis:
         now = self._time(at)
         self._begun = self._begun or now
         readings = _health(self._health.look(picture, at), now)
-        ended = self._tracker.step(self._finder.find(picture), at)
+        found = self._finder.find(picture)
+        ended = self._tracker.step(found, at)
+        if self._glass and self._glass.wanted:
+            self._glass.show(obscured(picture, [*found, *(track.box for track in self._tracker.tracks)]))
         followed = [track for track in self._tracker.tracks if track.sure]
         band = _BAND * picture.shape[1] if self._options.dead_band_px is None else self._options.dead_band_px
         for track in followed:
@@ -113,6 +118,8 @@ class Analysis:
         for line in self._lines:
             crossing = line.look(track.id, anchor, at, band)
             if crossing and self._counts_now(track, at):
+                if self._glass and not track.box.car:
+                    self._glass.crossed(crossing.line, inward=crossing.inward)
                 yield from self._crossed(crossing, CarCount if track.box.car else DoorCount)
 
     def _crossed(self, crossing: Crossing, kind: _Kind) -> Iterator[Reading]:

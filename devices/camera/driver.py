@@ -28,7 +28,7 @@ _MISSING = "OpenCV is not installed; run: pip install 'store-edge[camera]'"
 def _analysis(options: Options, context: Context) -> Analysis:
     from devices.camera.analysis import Analysis
 
-    return Analysis(options, _finder(options), options.zone or context.timezone)
+    return Analysis(options, _finder(options), options.zone or context.timezone, context.glass)
 
 
 def _finder(options: Options) -> Finder:

@@ -73,6 +73,9 @@ class Options(VideoOptions):
     heatmap_s: float = Field(3600, ge=1, le=86_400, description="seconds that a heat map covers")
     health_s: float = Field(10, ge=1, le=3600, description="seconds that a faulty picture lasts before it is told")
     frozen_s: float = Field(30, ge=2, le=3600, description="seconds of the very same picture that are a frozen camera")
+    still: bool = Field(
+        False, description="let the agent's page send headquarters a picture in which nobody can be recognised"
+    )
     timeout_s: float = Field(8, ge=1, le=15, description="a stream that brings no picture for so long is opened again")
 
     @model_validator(mode="after")

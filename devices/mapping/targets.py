@@ -24,7 +24,17 @@ _KINDS: Mapping[object, Kind] = {
     date: "day",
     datetime: "time",
 }
-_OURS = {"device.health", "quarantine", "loss", "stream.open", "alert", "audit", "clock.step"}  # the agent's own words
+_OURS = {  # the agent's own words
+    "alert",
+    "audit",
+    "camera.still",
+    "clock.step",
+    "count.audit",
+    "device.health",
+    "loss",
+    "quarantine",
+    "stream.open",
+}
 SOURCES = tuple(sorted(RECORD_TYPES.keys() - _OURS))
 """The record types that a source can speak of."""
 

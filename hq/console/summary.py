@@ -119,6 +119,18 @@ def _camera(data: types.CameraHealth, words: Words) -> list[str]:
 
 
 @says.register
+def _counted_by_hand(data: types.CountAudit, words: Words) -> list[str]:
+    tapped = words("in_out", in_=figures.count(data.tapped_in), out=figures.count(data.tapped_out))
+    counted = words("in_out", in_=figures.count(data.counted_in), out=figures.count(data.counted_out))
+    return [data.line, words("by_hand", counts=tapped), words("by_camera", counts=counted)]
+
+
+@says.register
+def _still(data: types.CameraStill, _: Words) -> list[str]:
+    return [f"{data.width} × {data.height}"]
+
+
+@says.register
 def _temperature(data: types.TempCheck, words: Words) -> list[str]:
     return [_celsius(data.celsius), words.named("verdict", data.verdict)]
 
