@@ -2,24 +2,24 @@
 
 const WORDS = {
   en: {
-    up: "{id} is up.", down: "{id} is down: {reason}.", silent: "{id} is silent: {reason}.", none: "No camera is configured here.",
+    up: "{id} is up.", down: "{id} is down.", silent: "{id} is silent: {reason}.", none: "No camera is configured here.",
     soft: "Softened: nobody can be recognised. Who crosses a line towards its arrow comes in. Tap the picture to get coordinates for the configuration.",
     line_is: "line: {corners}", zone_is: "zone: {corners}", clear: "Clear",
     send: "Send a picture to headquarters", is_sent: "On its way since {time}.",
     count: "Count beside the camera", how: "Tap everybody who comes in or goes out for half an hour. Start and end while nobody is at the line.",
-    start: "Start counting", in: "In", out: "Out", undo: "Undo last tap", end: "End and store", drop: "Discard",
+    start: "Start counting", in: "In", out: "Out", undo: "Undo", end: "End and store", drop: "Discard",
     elapsed: "{time} of 30:00", waiting: "{count} taps are still on their way.",
     you: "You", camera: "Camera", error: "Error",
     earlier: "Earlier counts", formula: "Error: (camera − you) ÷ you.", no_lines: "Give the camera a line first; then it can be counted beside it.",
     no_picture: "No picture: {reason}", no_answer: "The agent does not answer. Taps are kept until it does.",
   },
   zh: {
-    up: "{id} 正常。", down: "{id} 故障：{reason}。", silent: "{id} 无数据：{reason}。", none: "尚未配置摄像头。",
+    up: "{id} 正常。", down: "{id} 故障。", silent: "{id} 无数据：{reason}。", none: "尚未配置摄像头。",
     soft: "画面已模糊，无法辨认任何人。朝箭头方向越线计为进。点按画面可得到配置用的坐标。",
     line_is: "线：{corners}", zone_is: "区域：{corners}", clear: "清除",
     send: "发送一幅画面到总部", is_sent: "已于 {time} 交付发送。",
     count: "人工核数", how: "半小时内，每有人进出就点一下。请在线旁无人时开始和结束。",
-    start: "开始计数", in: "进", out: "出", undo: "撤销上一次", end: "结束并保存", drop: "放弃",
+    start: "开始计数", in: "进", out: "出", undo: "撤销", end: "结束并保存", drop: "放弃",
     elapsed: "{time} / 30:00", waiting: "还有 {count} 次点按未送达。",
     you: "人工", camera: "摄像头", error: "误差",
     earlier: "历次核数", formula: "误差 =（摄像头 − 人工）÷ 人工。", no_lines: "请先为摄像头配置计数线。",
@@ -121,7 +121,7 @@ function titled(text) {
   return made;
 }
 
-const percent = (error) => (error === null ? "–" : `${error.replace("-", "−")} %`);
+const percent = (error) => (error === null ? "–" : `${error > 0 ? "+" : ""}${error.replace("-", "−")} %`);
 const rows = (line) => ["in", "out"].map((name) => row(
   `${line.line} · ${say(name)}`, line[`tapped_${name}`], line[`counted_${name}`], percent(line[`error_${name}`])));
 

@@ -48,6 +48,13 @@ class Visitor(requests.Session):
             return self.get(self.url + path, timeout=60)
         return self.post(self.url + path, json=order, timeout=60)
 
+    def patient(self, path: str, order: dict[str, Any] | None = None) -> requests.Response:
+        """The answer once the camera has brought a picture, which takes a busy machine its time."""
+        deadline = time.monotonic() + 90
+        while "no picture now" in (answer := self.ask(path, order)).text:
+            assert time.monotonic() < deadline, "waited 90 s for a picture"
+        return answer
+
     def camera(self) -> dict[str, Any]:
         """What the page knows of the first camera."""
         return self.ask("/cameras").json()[0]

@@ -59,7 +59,7 @@ def test_a_picture_is_shown_softened_and_is_nowhere_afterwards(tmp_path: Path) -
     ):
         visitor = Visitor(crew.page)
         assert visitor.camera()["size"] is None
-        pictures = [visitor.ask("/cameras/door-cam/picture") for _ in range(3)]
+        pictures = [visitor.patient("/cameras/door-cam/picture") for _ in range(3)]
         assert {picture.headers["Cache-Control"] for picture in pictures} == {"no-store"}
         small = cv2.imdecode(np.frombuffer(pictures[0].content, np.uint8), cv2.IMREAD_COLOR)
         assert small.shape == (72, 96, 3)
@@ -162,7 +162,7 @@ def test_a_still_goes_to_headquarters_only_where_it_is_configured(tmp_path: Path
         mounted(tmp_path, desk, camera) as crew,
     ):
         visitor = Visitor(crew.page)
-        asked = visitor.ask("/cameras/door-cam/still", {})
+        asked = visitor.patient("/cameras/door-cam/still", {})
         if not allowed:
             assert (asked.status_code, "still: true" in asked.text) == (409, True)
             assert not recorded(desk, box, CameraStill, Audit)
