@@ -8,11 +8,24 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from hq.commands import backup, completeness, dead_letters, export, ingest, init, keys, migrate, serve, store, up
+from hq.commands import (
+    backup,
+    completeness,
+    dead_letters,
+    export,
+    ingest,
+    init,
+    keys,
+    migrate,
+    orders,
+    serve,
+    store,
+    up,
+)
 from hq.data import DataError, Failure
 from hq.exits import Exit
 
-_COMMANDS = (up, init, store, migrate, ingest, serve, completeness, dead_letters, export, keys, backup)
+_COMMANDS = (up, init, store, migrate, ingest, serve, completeness, dead_letters, orders, export, keys, backup)
 _CODES = "exit codes: 0 done, 1 failed, 2 usage, 78 configuration"
 
 
