@@ -188,7 +188,8 @@ class Outbox:
             aged = settled_us is not None and settled_us < settled_before_us
             if digest in sending or (room <= 0 and not aged):
                 continue
-            found.append(self._entry(row, self._types(digest) if settled_us is None else {}))
+            entry = self._entry(row, {})
+            found.append(self._as_packed(entry) if settled_us is None else entry)
             room -= size
         return found
 
@@ -208,6 +209,10 @@ class Outbox:
         settled = settled_us is not None
         return Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
 
-    def _types(self, digest: bytes) -> dict[int, int]:
-        header, _ = wire_batch.parse(self._db.one("SELECT payload FROM outbox WHERE digest = ?", (digest,)))
-        return header.types
+    def _as_packed(self, entry: Evictable) -> Evictable:
+        """What a tombstone says of it stands in the batch itself, where rot is noticed; columns are the second best."""
+        payload = self._db.one("SELECT payload FROM outbox WHERE digest = ?", (entry.digest,))
+        if wire_batch.digest(payload) != entry.digest:
+            return entry
+        header, _ = wire_batch.parse(payload)
+        return entry._replace(lane=header.lane, first=header.first, last=header.last, types=header.types)

@@ -167,9 +167,9 @@ def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
                 heap.epochs[row.rowid] = new
         case (None, int() as epoch, int() as kind, int() as words, bytes() as sealed, int() as crc):
             _keep_row(row.rowid, (epoch, kind, words, sealed, crc), heap)
-        case (None, bytes() as digest, int() as lane, int(), int(), int(), _, int(), settled, bytes() as content):
-            if lane in list(Lane) and wire_batch.digest(content) == digest:
-                heap.batches[digest] = _place(row, heap.pages)
+        case (None, bytes() as digest, int(), int(), int(), int(), _, int(), settled, bytes() as content):
+            if wire_batch.digest(content) == digest and (place := _place(row, content, heap.pages)):
+                heap.batches[digest] = place
                 if settled:
                     heap.settled.add(digest)
         case (None, int() as following, int() as first_uncut, int() as total) if row.rowid in list(Lane):
@@ -182,9 +182,14 @@ def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
             pass
 
 
-def _place(row: Row, pages: Pages) -> Place:
-    _, digest, lane, epoch, first, last, oldest, *_ = cast(tuple[Any, ...], row.values)
-    return Place(digest, Lane(lane), epoch, first, last, oldest or 0, pages, row.page, row.at)
+def _place(row: Row, content: bytes, pages: Pages) -> Place | None:
+    """Which numbers are in it its content says, which is whole; columns may not be."""
+    _, digest, _, epoch, _, _, oldest, *_ = cast(tuple[Any, ...], row.values)
+    try:
+        header, _ = wire_batch.parse(content)
+    except WireError:
+        return None
+    return Place(digest, header.lane, epoch, header.first, header.last, oldest or 0, pages, row.page, row.at)
 
 
 def _epoch(ordinal: int, raw: bytes, box: Ed25519PublicKey) -> NewEpoch | None:

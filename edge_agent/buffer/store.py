@@ -120,13 +120,16 @@ class Buffer:
                 db.executemany(f"DELETE FROM {table} WHERE ordinal = ?", ordinals)  # noqa: S608 (our own names)
             db.execute("DELETE FROM seen WHERE day < ?", (before_day,))
 
-    def rows(self, lane: Lane, first: int, limit: int, size: int) -> list[JournalRow]:
-        """The rows of a lane from a number on, all of one epoch: at most `limit`, and hardly more than `size` bytes."""
+    def rows(self, lane: Lane, first: int, last: int, limit: int, size: int) -> list[JournalRow]:
+        """The rows of a lane with these numbers, all of one epoch: at most `limit`, and hardly more than `size` bytes.
+
+        last: the newest number that was given; rot may have given a row a higher one
+        """
         query = (
             "SELECT id, epoch, type, dictionary, sealed, crc FROM journal WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"
         )
         found: list[JournalRow] = []
-        for id_, *rest in self._db.each(query, (row_id(lane, first), row_id(lane, 2**56 - 1), limit)):
+        for id_, *rest in self._db.each(query, (row_id(lane, first), row_id(lane, last), limit)):
             row = JournalRow(*lane_seq(id_), *rest)
             if not isinstance(row.sealed, bytes):
                 raise BufferDamaged(f"{self.path}: row {id_} holds no sealed record")

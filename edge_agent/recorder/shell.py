@@ -269,7 +269,7 @@ class RecorderThread:
         expected, accepted = self._recorder.cut[lane], self._recorder.accepted[lane]
         stream = self._recorder.identity.stream
         try:
-            rows = self._buffer.rows(lane, expected, ROWS, SEALED)
+            rows = self._buffer.rows(lane, expected, accepted, ROWS, SEALED)
             epoch = self._buffer.epoch(rows[0].epoch) if rows else self._recorder.epoch
         except BufferError:
             self._step(CutFailed())

@@ -197,7 +197,7 @@ class Life:
 
     def _look_at(self, lane: Lane) -> None:
         expected = self.core.cut[lane]
-        rows = self.buffer.rows(lane, expected, ROWS, SEALED)
+        rows = self.buffer.rows(lane, expected, self.core.accepted[lane], ROWS, SEALED)
         if rows and rows[0].seq == expected:
             epoch = rows[0].epoch
             piece = Piece(rows, self.core.identity.stream, self.buffer.epoch(epoch), self.core.key(epoch))

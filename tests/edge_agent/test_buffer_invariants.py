@@ -70,7 +70,7 @@ def test_applied_means_on_disk(tmp_path: Path) -> None:
     buffer = Buffer(tmp_path / FILE)
     view = buffer.view()
     assert (view.transaction, view.next[Lane.NORMAL]) == (5, 51)
-    assert [row.seq for row in buffer.rows(Lane.NORMAL, 1, 100, 10**6)] == list(range(1, 51))
+    assert [row.seq for row in buffer.rows(Lane.NORMAL, 1, 100, 100, 10**6)] == list(range(1, 51))
     assert buffer.state("d") == {"n": b"5"}
 
 
@@ -88,7 +88,7 @@ def test_a_transaction_is_whole(tmp_path: Path) -> None:
 
     after = buffer.reopen()
     assert after.view() == before
-    assert [row.seq for row in after.rows(Lane.NORMAL, 1, 100, 10**6)] == list(range(6, 11))
+    assert [row.seq for row in after.rows(Lane.NORMAL, 1, 100, 100, 10**6)] == list(range(6, 11))
     assert after.state("d") == {"n": b"1"}
     assert after.seen([("d", b"x" * 16)]) == frozenset()
 

@@ -66,7 +66,7 @@ class Bench:
                     self.cut(lane)
 
     def cut(self, lane: Lane) -> None:
-        rows = self.buffer.rows(lane, self.core.cut[lane], 2000, 2**18)
+        rows = self.buffer.rows(lane, self.core.cut[lane], self.core.accepted[lane], 2000, 2**18)
         stream, epoch = self.core.identity.stream, rows[0].epoch
         piece = Piece(rows, stream, self.buffer.epoch(epoch), self.core.key(epoch))
         self.step(messages.CutDone(cut(piece, self.core._zstd, self.box.seal.random, self.clock.now()), stream))
