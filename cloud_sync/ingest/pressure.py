@@ -4,7 +4,7 @@ A transaction that takes long, or the first after the warehouse was away, means 
 pace that the warehouse manages, and to spread their reconnects further. Nothing is dropped for it, and fresh records
 stay within any pace. Once transactions have been quick for a while the boxes are let go. Losing a pace is healed: it is
 said again while it holds, and that none holds is said ever more rarely to every box, also for one that a crashed worker
-left slow.
+left slow. The span of reconnects that is said with it is as long as the fleet that this worker has heard needs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ FIRST_CALM = timedelta(minutes=10)  # after a box was first heard
 REPEAT_CALM, MOST_CALM = timedelta(minutes=1), timedelta(hours=6)
 LEAST = 2_000  # bytes a second: several records a second, so that live business goes on
 CALM_SPREAD_S, SPREAD_S = 30, 300
+ADMITTED = 200  # sessions a second that a broker begins without refusing any
+_MARGIN = 1.8  # boxes that tried in vain come beside those that had not tried yet
 _SHARE = 0.8  # of what the warehouse managed
+
+
+def calm_spread_s(boxes: int) -> int:
+    """Over how many seconds so many boxes come back, so that their broker never refuses one."""
+    return max(CALM_SPREAD_S, int(boxes / ADMITTED * _MARGIN))
 
 
 class Pressure:
@@ -72,4 +79,4 @@ class Pressure:
         for sender in freed:
             pause = self._calm.get(sender, REPEAT_CALM)
             self._due[sender], self._calm[sender] = now + pause, min(2 * pause, MOST_CALM)
-        return [(sender, 0, CALM_SPREAD_S) for sender in sorted(freed)]
+        return [(sender, 0, calm_spread_s(len(self._due))) for sender in sorted(freed)]

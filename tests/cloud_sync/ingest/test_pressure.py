@@ -55,6 +55,17 @@ def test_a_box_that_a_dead_worker_slowed_is_let_go() -> None:
     assert 10 <= sum(told) <= 30
 
 
+def test_a_large_fleet_is_told_a_longer_span() -> None:
+    """Ten thousand boxes come back over a minute and a half, so that no broker is stormed."""
+    fleet = [Sender(f"{number:05}", "box-1", b"") for number in range(10_000)]
+    pressure = Pressure()
+    for at in (NOW, NOW + FIRST_CALM):
+        pressure.begins(at)
+        told = pressure.ended(dict.fromkeys(fleet, 100), at)
+
+    assert told == [(each, 0, 90) for each in fleet]
+
+
 def test_the_core_answers_a_slow_commit_with_receipts_and_a_pace() -> None:
     """Everything is receipted; the pace comes beside it, and nothing is given back."""
     box, core = Box(), Core("se", KEYS, SIGNER)
