@@ -249,6 +249,22 @@ _WORDS: dict[str, tuple[str, str]] = {
     "tender.alipay": ("Alipay", "支付宝"),
     "tender.unionpay": ("UnionPay", "银联"),
     "tender.voucher": ("voucher", "代金券"),
+    "link.no-receipts": (
+        "Nothing that {box} sends is receipted. Look at ingest and its database, then at the broker.",
+        "{box} 发送的数据没有收到任何回执。请检查入库进程及其数据库，再检查消息服务器。",
+    ),
+    "link.late-receipts": (
+        "Some batches of {box} wait long for their receipts. See whether the broker's stream is full or the line slow.",
+        "{box} 的部分批次迟迟没有回执。请检查消息服务器的存储是否已满、线路是否过慢。",
+    ),
+    "link.sessions-break": (
+        "The connection of {box} breaks whenever it sends. Look at the broker's size limit and permissions.",
+        "{box} 一发送数据连接就中断。请检查消息服务器的大小限制和权限。",
+    ),
+    "link.too-large": (
+        "The broker takes no batch of {box} beyond {most} bytes; larger ones stay in the store. Raise its limit.",
+        "消息服务器不接收 {box} 超过 {most} 字节的批次，这些批次留在门店。请提高其大小限制。",
+    ),
     "notice.fork": (
         "A disk image of {subject} went two ways. Both are stored; the box was told to begin anew.",
         "{subject} 的磁盘映像分成了两路：两路数据均已入库，已通知主机重新开始。",

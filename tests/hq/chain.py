@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 
 from cloud_sync.ingest.work import Batch, Beat, Opened, Sender, Work
-from cloud_sync.wire.heartbeat import DeviceState, Heartbeat, LaneState, Will
+from cloud_sync.wire.heartbeat import DeviceState, Heartbeat, LaneState, LinkState, Will
 from hq.warehouse.postgres import PostgresWarehouse
 from records import Lane, Record, lane_of, type_of
 
@@ -71,6 +71,7 @@ class Chain:
         waiting: int = 0,
         oldest_s: int | None = None,
         devices: Sequence[DeviceState] = (),
+        link: LinkState | None = None,
     ) -> None:
         """A heartbeat that HQ heard at `at`, a full one where it names devices; `waiting` records of each lane more
         than were stored."""
@@ -92,6 +93,7 @@ class Chain:
             skew_ms=40,
             full=bool(devices),
             devices=tuple(devices),
+            link=link,
         )
         self._warehouse.commit(Work(at, (Beat(Sender(store, BOX, b""), body),)))
 

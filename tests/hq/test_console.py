@@ -15,7 +15,7 @@ import pytest
 import requests
 import uvicorn
 
-from cloud_sync.wire.heartbeat import DeviceState
+from cloud_sync.wire.heartbeat import DeviceState, LinkState
 from hq.console.app import make_app
 from records.types import DoorCount, PosSale, Quarantine, Tender
 from tests.hq.chain import Chain, record
@@ -197,6 +197,21 @@ def test_a_fork_is_told_on_the_stores_page(chain: Chain, console: Visitor) -> No
     with psycopg.connect(chain.dsn) as connection:
         connection.execute("UPDATE alert_hq SET acknowledged = now()")
     assert "went two ways" not in console.see("/store/0001").text
+
+
+def test_a_link_that_looks_well_and_is_not_is_told(chain: Chain, console: Visitor) -> None:
+    """What a box says is wrong with its link stands on its store's page with what to do, until it says so no more."""
+    chain.add_store("0001")
+    for fault, most, told in [
+        ("no-receipts", None, "Nothing that box-1 sends is receipted."),
+        ("too-large", 18_192, "The broker takes no batch of box-1 beyond 18,192 bytes"),
+        ("later-release", None, "later-release"),
+    ]:
+        chain.beat("0001", NOW, link=LinkState("wired", fault=fault, most=most))
+        assert told in text(console.see("/store/0001").text)
+
+    chain.beat("0001", NOW, link=LinkState("wired"))
+    assert "later-release" not in console.see("/store/0001").text
 
 
 @pytest.mark.parametrize(
