@@ -36,7 +36,7 @@ currency: CNY
 data_dir: {data_dir}
 
 hq:
-  brokers: [{broker}]
+  brokers: {brokers}
   topic_root: {topic_root}
   ca_file: ca.crt
   cert_file: tls.crt
@@ -68,12 +68,15 @@ def write(data: Data, folder: Path, box: Box, key: Ed25519PrivateKey, data_dir: 
 
 def _yaml(data: Data, box: Box, data_dir: str) -> str:
     settings = data.settings()
+    brokers = [f"mqtts://{host_port(settings.names[0], settings.mqtt_port)}"]
+    if settings.websocket_port:
+        brokers.append(f"wss://{host_port(settings.names[0], settings.websocket_port)}/mqtt")
     values = {
         "store": box.store,
         "box": box.box,
         "timezone": box.timezone,
         "data_dir": data_dir,
-        "broker": f"mqtts://{host_port(settings.names[0], settings.mqtt_port)}",
+        "brokers": brokers,
         "topic_root": settings.topic_root,
     }
     return _YAML.format_map({key: json.dumps(value, ensure_ascii=False) for key, value in values.items()})

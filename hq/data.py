@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     names: host names or addresses by which boxes reach the broker; the first goes into their configuration
     host: address at which the broker listens for boxes and the console for people
+    websocket_port: where the broker takes boxes over a WebSocket, 0 for nowhere
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     console_port: int
     topic_root: str = "se"
     generation: int = 1
+    websocket_port: int = 0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ Move {offline} to two safe places without network, and delete it here:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What an administrator asks for; None keeps what was chosen before, or takes what is free.
+    """What an administrator asks for; None keeps what was chosen before, or takes what is free, of WebSockets none.
 
     names: by which boxes will reach the broker, the one for their configuration first
     host: where broker and console listen
@@ -40,6 +40,7 @@ class Wishes:
     host: str | None = None
     mqtt_port: int | None = None
     console_port: int | None = None
+    websocket_port: int | None = None
 
 
 def init(data: Data, wishes: Wishes) -> Settings:
@@ -122,7 +123,7 @@ def tell_broker(data: Data) -> bool:
 def broker(data: Data) -> Broker:
     """The embedded broker of a data directory. Raises DataError."""
     settings = data.settings()
-    listeners = Listeners(settings.host, settings.mqtt_port, settings.nats_port)
+    listeners = Listeners(settings.host, settings.mqtt_port, settings.nats_port, settings.websocket_port)
     return Broker(data.broker, data.tls, listeners, settings.topic_root, lambda: boxes.users(data))
 
 
@@ -154,6 +155,7 @@ def _settings(data: Data, wishes: Wishes) -> Settings:
         host=wishes.host or old.host,
         mqtt_port=wishes.mqtt_port or old.mqtt_port,
         console_port=wishes.console_port or old.console_port,
+        websocket_port=old.websocket_port if wishes.websocket_port is None else wishes.websocket_port,
     )
 
 

@@ -98,7 +98,7 @@ def new_broker(folder: Path) -> BrokerForTests:
     """A broker with its own authority and free ports below `folder`, not yet started."""
     tls = private_directory(folder / "tls")
     authority = new_authority(tls)
-    listeners = Listeners("127.0.0.1", *free_ports(2))
+    listeners = Listeners("127.0.0.1", *free_ports(3))
     users: set[str] = set()
     return BrokerForTests(Broker(folder / "nats", tls, listeners, TOPIC_ROOT, lambda: users), authority, users)
 

@@ -28,13 +28,19 @@ def add_wishes(command: ArgumentParser) -> None:
     """What `init` and `up` may be asked for; it is kept for later starts."""
     command.add_argument("--host", metavar="ADDRESS", help="where broker and console listen (127.0.0.1)")
     command.add_argument("--mqtt-port", type=int, metavar="N", help="port for boxes (a free one)")
+    command.add_argument(
+        "--websocket-port",
+        type=int,
+        metavar="N",
+        help="port for boxes over a WebSocket, 0 for none (none)",
+    )
     command.add_argument("--console-port", type=int, metavar="N", help="port of the console (a free one)")
 
 
 def wishes(args: Namespace, names: list[str]) -> Wishes:
     from hq.headquarters import Wishes
 
-    return Wishes(tuple(names), args.host, args.mqtt_port, args.console_port)
+    return Wishes(tuple(names), args.host, args.mqtt_port, args.console_port, args.websocket_port)
 
 
 def _work(args: Namespace) -> int:

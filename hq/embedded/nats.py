@@ -2,7 +2,7 @@
 
 Both listeners ask for a certificate of HQ's authority and take the user from its DNS name; who may say what is written
 in the configuration from the registry of boxes. MQTT topic levels are NATS subject tokens: `se/s1/box-1/up/batch` is
-`se.s1.box-1.up.batch`. A box's user may use MQTT only; `hq` may use NATS only.
+`se.s1.box-1.up.batch`. A box's user may use MQTT only, over TCP or a WebSocket at /mqtt; `hq` may use NATS only.
 Configuration: https://docs.nats.io/running-a-nats-service/configuration (JSON is one of its spellings).
 """
 
@@ -29,11 +29,18 @@ STOP_S = 15.0
 
 @dataclass(frozen=True)
 class Listeners:
-    """Where the broker listens: `host` for boxes, 127.0.0.1 for workers."""
+    """Where the broker listens: `host` for boxes, 127.0.0.1 for workers. websocket_port: for boxes too, 0 for none."""
 
     host: str
     mqtt_port: int
     nats_port: int
+    websocket_port: int
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Every one of them."""
+        boxes = [(self.host, port) for port in (self.mqtt_port, self.websocket_port) if port]
+        return [*boxes, ("127.0.0.1", self.nats_port)]
 
 
 @dataclass
@@ -73,9 +80,8 @@ class Broker:
         start_log = self.directory / "start.log"
         start_log.unlink(missing_ok=True)
         self.process = process.start(argv, log=start_log, on_parent_death=signal.SIGTERM, user=None)
-        addresses = (self.listeners.host, self.listeners.mqtt_port), ("127.0.0.1", self.listeners.nats_port)
         deadline = time.monotonic() + START_S
-        while not all(process.listens(host, port) for host, port in addresses):
+        while not all(process.listens(host, port) for host, port in self.listeners.addresses):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 said = process.tail(start_log) or process.tail(self.log)
@@ -114,6 +120,7 @@ class Broker:
             "timeout": 10,
         }
         mqtt = host_port(self.listeners.host, self.listeners.mqtt_port)
+        websocket = host_port(self.listeners.host, self.listeners.websocket_port)
         return {
             "server_name": "store-edge",
             "listen": f"127.0.0.1:{self.listeners.nats_port}",
@@ -129,6 +136,7 @@ class Broker:
                 "ack_wait": "5s",
                 "max_ack_pending": 1024,
             },
+            **({"websocket": {"listen": websocket, "tls": tls}} if self.listeners.websocket_port else {}),
             "authorization": {
                 "users": [_worker(self.topic_root), *(_box(self.topic_root, user) for user in self.users())]
             },
@@ -150,7 +158,7 @@ def _box(topic_root: str, user: str) -> Mapping[str, object]:
     own = f"{topic_root}.{user}"
     return {
         "user": user,
-        "allowed_connection_types": ["MQTT"],
+        "allowed_connection_types": ["MQTT", "MQTT_WS"],
         "permissions": {
             "publish": [f"{own}.up.>"],
             "subscribe": [f"{own}.down", f"{own}.down.>", "$MQTT.sub.>"],

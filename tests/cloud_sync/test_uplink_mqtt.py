@@ -252,6 +252,29 @@ def first_word(broker: Broker, tls: Tls) -> LinkUp | LinkDown:
     return event
 
 
+def over_websocket(broker: BrokerForTests) -> Broker:
+    return Broker("127.0.0.1", broker.server.listeners.websocket_port, "/mqtt", STRAIGHT)
+
+
+def test_the_embedded_broker_takes_boxes_over_a_websocket(broker: BrokerForTests, files: Files) -> None:
+    """With nothing but its WebSocket everything is receipted."""
+    outbox = MemoryOutbox([header(1), *(batch(n, 10_000) for n in range(30))])
+    with headquarters(broker), running([over_websocket(broker)], files, outbox):
+        until(lambda: not outbox.held, "not everything was receipted")
+
+
+def test_a_websocket_lets_nobody_in_whom_the_port_does_not(broker: BrokerForTests) -> None:
+    """A certificate that is not registered is refused, and one of another box hears nothing of this one."""
+    there = over_websocket(broker)
+    stranger, other = broker.files("s9.stranger", broker.authority), broker.box("s1", "box-2")
+    refused = first_word(there, Tls(stranger.ca, stranger.certificate, stranger.key))
+    deaf = first_word(there, Tls(other.ca, other.certificate, other.key))
+
+    assert isinstance(refused, LinkDown)
+    assert isinstance(deaf, LinkDown)
+    assert "does not let this box listen on se/s1/box-1/down" in deaf.why
+
+
 def test_a_broker_of_another_authority_is_not_trusted(broker: BrokerForTests, files: Files, tmp_path: Path) -> None:
     """With a wrong CA the link fails closed before a byte of MQTT, and says which file to look at."""
     certificates.new_authority(dt.datetime.now(dt.UTC)).save(tmp_path, "other")

@@ -11,7 +11,7 @@ from cloud_sync.seal.hpke import RecipientKey
 from hq import boxes, certificates, keys
 from hq.boxes import registered
 from hq.cli import main
-from hq.data import Data
+from hq.data import Data, free_ports
 
 
 @pytest.fixture
@@ -55,6 +55,17 @@ def test_the_bundle_is_private_and_holds_no_key_of_headquarters(data: Data, tmp_
 
     assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
     assert own & {path.read_bytes() for path in out.iterdir()} == shared
+
+
+def test_a_headquarters_with_a_websocket_names_it_second(data: Data) -> None:
+    """Boxes that are made from then on try it where the port for MQTT does not answer."""
+    (port,) = free_ports(1)
+    assert main(["init", "--data", str(data.root), "--websocket-port", str(port)]) == 0
+    main(["store", "add", "shop-1", "--data", str(data.root)])
+    settings = config.load(data.bundles / "shop-1.box-1" / "store.yaml")
+
+    mqtt = f"mqtts://hq.example.com:{data.settings().mqtt_port}"
+    assert settings.hq.brokers == (mqtt, f"wss://hq.example.com:{port}/mqtt")
 
 
 def test_a_name_is_given_once(data: Data, capsys: pytest.CaptureFixture[str]) -> None:
