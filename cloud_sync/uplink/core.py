@@ -295,7 +295,7 @@ class Uplink:
             return []
         self._asking, self._news = True, False
         self._asked = {fresh: self._room(fresh=fresh) if at <= now else 0 for fresh, at in self._ask_at.items()}
-        skip = frozenset(self._window.digests() | {parcel.digest for parcel in self._waiting})
+        skip = frozenset(self._window.digests(now) | {parcel.digest for parcel in self._waiting})
         asked = self._asked[True], self._asked[False]
         return [Fetch(skip, *asked, self._newest, self._lanes.free(now), self._sizes.most)]
 
@@ -360,9 +360,9 @@ class Uplink:
         learnt: list[Effect] = [] if lowest is None else [RememberLowest(lowest)]
         if root != self._hearing.root:
             learnt.append(RememberRoot(self._hearing.root))
-        return learnt + self._obey(envelope, wall_us)
+        return learnt + self._obey(envelope, wall_us, now)
 
-    def _obey(self, envelope: Envelope, wall_us: int) -> list[Effect]:
+    def _obey(self, envelope: Envelope, wall_us: int, now: float) -> list[Effect]:
         match envelope.body:
             case Receipt() as receipt:
                 return self._receipt(receipt, wall_us)
@@ -372,7 +372,7 @@ class Uplink:
                 return [Refused(prefixes, why)] if prefixes else []
             case Hold() as hold:
                 epochs = tuple(dict.fromkeys(hold.each()))[:MAX_HEADERS]
-                self._window.held(epochs)
+                self._window.held(epochs, now)
                 return [FetchHeaders(epochs)] if epochs else []
             case Pace(bytes_per_s=bytes_per_s, spread_s=spread_s):
                 self._pace.set(bytes_per_s)

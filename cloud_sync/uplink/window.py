@@ -3,14 +3,17 @@
 Never more than `Settings.parcels` and `Settings.bytes`. Some places are kept for headers: HQ cannot open a batch whose
 header it lacks, so a window full of such batches must still let the header pass. Of the places of batches the backlog
 leaves a share to fresh ones and they leave one to it, so that neither waits for the other to end.
+What HQ holds though it was sent again gives its place to others and comes again after a while.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import inf
 from random import Random
+from typing import NamedTuple
 
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.uplink.settings import Settings
@@ -18,13 +21,16 @@ from cloud_sync.uplink.size_limit import LEAST
 from cloud_sync.wire.topics import Up
 
 HASTE_S = 2.0
+HELD = 3  # sendings that HQ holds; its header has gone again after each
+MOST_HELD = 1_024
 IGNORED = 4  # sendings without a word of HQ, though each time it settled what went out after
 _EPOCH = slice(8, 24)  # of a batch
 
 
 @dataclass(slots=True)
 class _Flight:
-    """ignored: of its sendings, how many HQ passed over; counted: the last of them
+    """held: of its sendings, how many HQ holds; held_of: the last of them
+    ignored: of its sendings, how many HQ passed over; counted: the last of them
 
     passed: size of the largest parcel that was settled instead
     """
@@ -34,6 +40,8 @@ class _Flight:
     sent: float
     due: float
     tries: int = 1
+    held: int = 0
+    held_of: int = 0
     ignored: int = 0
     counted: int = 0
     passed: int = 0
@@ -46,11 +54,24 @@ class _Flight:
     def is_batch(self) -> bool:
         return self.parcel.what is Up.BATCH
 
+    def hold(self) -> None:
+        """HQ has it and waits to open it."""
+        self.held += self.held_of != self.tries
+        self.held_of, self.ignored = self.tries, 0
+
     def overtaken(self, sizes: Sequence[int]) -> None:
         """HQ settled parcels of these sizes that first went out after this one last did."""
         self.passed = max(self.passed, *sizes)
         self.ignored += self.counted != self.tries
         self.counted = self.tries
+
+
+class _Held(NamedTuple):
+    """since: as of its flight; until: when it may go again."""
+
+    digest: bytes
+    since: float
+    until: float
 
 
 class Window:
@@ -60,6 +81,7 @@ class Window:
         self._settings = settings
         self._random = random
         self._flights: dict[bytes, _Flight] = {}
+        self._held: dict[bytes, _Held] = {}
         self._ask_at = 0.0
         self.bytes = 0
         self.resends = 0
@@ -70,8 +92,10 @@ class Window:
     def __contains__(self, parcel: Parcel) -> bool:
         return parcel.prefix in self._flights
 
-    def digests(self) -> set[bytes]:
-        return {flight.parcel.digest for flight in self._flights.values()}
+    def digests(self, now: float) -> set[bytes]:
+        """Of what shall not be fetched now: in flight, or held."""
+        held = {each.digest for each in self._held.values() if each.until > now}
+        return held | {flight.parcel.digest for flight in self._flights.values()}
 
     def room(self, *, fresh: bool) -> int:
         """How many more batches may join, fresh ones or of the backlog."""
@@ -87,8 +111,9 @@ class Window:
         return within and self.room(fresh=parcel.fresh) > 0
 
     def oldest(self) -> float:
-        """When the parcel that waits longest for its receipt first went out; infinity when nothing is in flight."""
-        return min((flight.since for flight in self._flights.values()), default=inf)
+        """When the parcel that waits longest for its receipt first went out; infinity when none does."""
+        held = (each.since for each in self._held.values())
+        return min(chain((flight.since for flight in self._flights.values()), held), default=inf)
 
     def sizes(self) -> list[int]:
         """Of the batches in flight."""
@@ -103,29 +128,39 @@ class Window:
         return [flight for flight in self._flights.values() if flight.is_batch and flight.parcel.fresh == fresh]
 
     def add(self, parcel: Parcel, now: float) -> None:
-        """It goes out for the first time."""
-        self._flights[parcel.prefix] = _Flight(parcel, now, now, now + self._wait(1))
+        """It goes out for the first time, or after it was held."""
+        held = self._held.pop(parcel.prefix, None)
+        since = held.since if held else now
+        self._flights[parcel.prefix] = _Flight(parcel, since, now, now + self._wait(1))
         self.bytes += len(parcel.payload)
 
     def settle(self, prefixes: Iterable[bytes]) -> list[int]:
         """HQ has spoken of these; unknown ones change nothing. The sizes of the batches among them."""
+        for prefix in prefixes:
+            self._held.pop(prefix, None)
         gone = [flight for prefix in prefixes if (flight := self._drop(prefix))]
         for flight in self._flights.values():
             if later := [each.size for each in gone if each.since > flight.sent]:
                 flight.overtaken(later)
         return [flight.size for flight in gone if flight.is_batch]
 
-    def held(self, epochs: Iterable[bytes]) -> None:
+    def held(self, epochs: Iterable[bytes], now: float) -> None:
         """HQ has batches of these epochs and waits to open them."""
         named = set(epochs)
-        for flight in self._flights.values():
-            if flight.is_batch and flight.parcel.payload[_EPOCH] in named:
-                flight.ignored = 0
+        for prefix, flight in list(self._flights.items()):
+            if not flight.is_batch or flight.parcel.payload[_EPOCH] not in named:
+                continue
+            flight.hold()
+            if flight.held >= HELD and len(self._held) < MOST_HELD:
+                until = now + self._jittered(self._settings.resend_cap_s)
+                self._held[prefix] = _Held(flight.parcel.digest, flight.since, until)
+                self._drop(prefix)
 
     def clear(self) -> None:
         """The link broke: the disk has it all, and gives it again."""
         self.resends += len(self)
         self._flights.clear()
+        self._held.clear()
         self.bytes = 0
 
     def forget(self, wrong: Callable[[Parcel], bool]) -> None:

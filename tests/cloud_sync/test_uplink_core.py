@@ -33,10 +33,12 @@ from cloud_sync.wire.topics import Up
 from tests.cloud_sync.uplink_parts import (
     PIN,
     SETTINGS,
+    MemoryOutbox,
     asked,
     batch,
     header,
     heard,
+    parcel,
     publishes,
     receipt,
     run_until,
@@ -274,6 +276,36 @@ def test_a_window_full_of_held_batches_lets_their_header_pass() -> None:
     assert publishes(sent) == [header(1)]
     assert publishes(soon) == []
     assert publishes(later) == [header(1)]
+
+
+def test_what_headquarters_holds_gives_way_to_what_it_takes() -> None:
+    """More batches than there are places, of an epoch that HQ cannot open: all others go, and those again later."""
+    epoch = b"e" * 16
+    sealed = [parcel(Up.BATCH, b"SEB1\x01\x00\x00\x01" + epoch + bytes([number])) for number in range(20)]
+    others = [batch(number) for number in range(20)]
+    outbox = MemoryOutbox([*sealed, *others])
+    core, now, held_at = started(), 0.0, list[float]()
+    answers: list[Event] = [outbox.fetch(asked(SETTINGS.shared_parcels, None))]
+    while now < 3_600:
+        event = answers.pop(0) if answers else Tick()
+        for effect in core.step(event, now):
+            match effect:
+                case Fetch():
+                    answers.append(outbox.fetch(effect))
+                case Publish(_, payload) if payload[:4] == b"SEB1":
+                    held_at.append(now)
+                    answers.append(Downlink(word(Kind.HOLD, Hold(0, epoch)), 0))
+                case Publish(what, payload):
+                    answers.append(Downlink(receipt([parcel(what, payload)], 0), 0))
+                case FetchHeaders():
+                    answers.append(Headers(()))
+                case Receipted(prefixes):
+                    outbox.receipted(prefixes)
+        now = now if answers else max(now + 0.5, core.due(now))
+
+    assert set(outbox.held) == {each.prefix for each in sealed}
+    assert core.figures.fault == "late-receipts"
+    assert held_at[-1] > 3_000
 
 
 @given(st.lists(st.sampled_from(list(range(9))), max_size=60), st.integers(0, 2**16))

