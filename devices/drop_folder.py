@@ -6,13 +6,17 @@ A file is taken when it is complete: untouched for `settle_s` (0: they are renam
     seen ──settled──▶ hashed ──▶ decoded, given in parts ──all on disk──▶ deleted, or moved to done/
                                      └─ nothing was readable ──all on disk──▶ moved to failed/ with a .reason
 
+Where the folder may not be written (`read_only`) files stay, and the states of those that are there are the ledger of
+what was taken: after a restart each is read again, and known by its content.
+
 Invariants:
-1. A file leaves the folder only after all that was read from it is on disk.
+1. A file leaves the folder only after all that was read from it is on disk; from one that is read only, never.
 2. A crash at any point doubles nothing and loses nothing. Every item carries the state
    `file:<hash of the name>` → `<hash of the content>:<items given so far>`, committed with the item; after a restart
    the file is decoded anew and what was committed is left out. This needs a decoder that gives the same items for the
    same bytes, so what it is told as arrival is the time the file was last written, not the clock's.
-3. A file's state is forgotten with the next file's first item, after its departure was made durable.
+3. A file's state is forgotten with the next file's first item, after its departure was made durable. A mount that is
+   gone and leaves an empty folder makes nothing forgotten: nothing comes out of it.
 4. A file that is rewritten while it is read is noticed by its hash, inode, size and time: it stays, and is read again
    as the new content that it is. What of the old content was given stays given; a till's source identities tell HQ.
 5. A file of which more was set aside than the quarantine keeps is moved to failed/, not deleted.
@@ -40,6 +44,7 @@ from devices.options import DropOptions
 
 MOST_ITEMS = 500
 POLL_S = 0.5
+PASSING_S = 10.0  # that one read passes over files without news; longer would look like a share that hangs
 STILL_WRITING = (".tmp", ".part", ".filepart")
 NOT_OURS = ("done", "failed")
 Version = tuple[str, str]  # key and content of a file
@@ -57,6 +62,7 @@ class DropFolder:
         self._kept = set(cursors)  # keys that the agent's state may hold
         self._giving = NONE
         self._leaving: dict[Version, Outcome] = {}
+        self._staying: set[Seen] = set()  # all on disk, in a folder that is read only
         self._present: set[str] = set()
         self._stuck = ""
         self._file: DroppedFile | None = None
@@ -67,15 +73,16 @@ class DropFolder:
         self._lock = Lock()
 
     def open(self) -> None:
-        """`DeviceOffline` when the folder is missing or may not be changed.
+        """`DeviceOffline` when the folder is missing, or may not be changed and is not read only.
 
         After a close, what was given and not confirmed is given again.
         """
         folder = self._options.path
         if not folder.is_dir():
             raise DeviceOffline(f"{folder} is no folder: create or mount it, or correct `path`")
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
-            raise DeviceOffline(f"{folder} is closed to the agent: give its user rwx permission on it")
+        needed, name = (os.R_OK | os.X_OK, "rx") if self._options.read_only else (os.R_OK | os.W_OK | os.X_OK, "rwx")
+        if not os.access(folder, needed, effective_ids=True):
+            raise DeviceOffline(f"{folder} is closed to the agent: give its user {name} permission on it")
         self._closed.clear()
         self._stuck = ""
         with self._lock:
@@ -87,13 +94,14 @@ class DropFolder:
         """Up to 500 items of one file; nothing when none is complete within the time."""
         if self._stuck:
             raise DeviceOffline(self._stuck)
+        until = monotonic() + PASSING_S
         try:
             while True:
                 if self._file is None and (refused := self._open_next(timeout_s)):
                     return Taken((refused,))
                 if self._file is None:
                     return Taken()
-                if (taken := self._take(self._file)).items:
+                if (taken := self._take(self._file)).items or monotonic() > until:
                     return taken
         except OSError as error:
             raise DeviceOffline(f"{self._options.path} cannot be read ({error.strerror}): is it mounted?") from error
@@ -139,8 +147,9 @@ class DropFolder:
         self._first_seen = {seen: self._first_seen.get(seen, now) for seen in found}
         self._unreadable &= found
         with self._lock:
+            self._staying &= found
             self._present = {seen.key for seen in found}
-            waiting = self._unreadable.union(outcome.seen for outcome in self._leaving.values())
+            waiting = self._unreadable.union(self._staying, (outcome.seen for outcome in self._leaving.values()))
         settled = (s for s, first in self._first_seen.items() if now - first >= self._options.settle_s)
         self._ready = sorted(set(settled) - waiting, reverse=True)
 
@@ -178,6 +187,8 @@ class DropFolder:
         """The item, which also forgets the state of files that have left."""
         with self._lock:
             gone = self._kept - self._present - {key}
+            if self._options.read_only:
+                self._on_disk = {version: given for version, given in self._on_disk.items() if version[0] not in gone}
         self._kept = (self._kept - gone) | {key}
         return msgspec.structs.replace(item, state={**dict.fromkeys(gone), **item.state}) if gone else item
 
@@ -197,6 +208,10 @@ class DropFolder:
     def _leave_if_on_disk(self, version: Version) -> None:
         outcome = self._leaving.get(version)
         if outcome is None or self._on_disk.get(version, 0) < outcome.total:
+            return
+        if self._options.read_only:
+            self._staying.add(outcome.seen)
+            del self._leaving[version]
             return
         try:
             if self._look(outcome.seen.name) == outcome.seen:

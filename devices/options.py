@@ -64,7 +64,16 @@ class DropOptions(Options):
     path: Path = Field(description="folder to watch")
     pattern: str = Field("*", description="names to take, as a shell pattern")
     keep_done: bool = Field(False, description="move taken files to done/ instead of deleting them")
+    read_only: bool = Field(
+        False, description="leave files where they are, known by their content: for shares that may not be written"
+    )
     settle_s: float = Field(2, ge=0, le=3600, description="a file is complete when it stayed unchanged for so long")
+
+    @model_validator(mode="after")
+    def _stays_or_moves(self) -> Self:
+        if self.read_only and self.keep_done:
+            raise ValueError("keep_done moves files, which read_only forbids: leave one of them out")
+        return self
 
 
 class FileOptions(Options):
