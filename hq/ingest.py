@@ -11,8 +11,9 @@ import asyncio
 import gc
 import logging
 import signal
-from collections import deque
+import sys
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,8 @@ from hq.warehouse.postgres import PostgresWarehouse
 
 LONGEST_PAUSE_S = 30.0
 REPORT_S = 60.0
+SWITCH_S = 0.001  # while one thread opens what has come, another waits for the database a hundred times a second
+Asked = asyncio.Queue[LookUp | Commit]
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +57,8 @@ class Worker:
         self._clerk_away = False
         self._away = False
         self._pause = 0.0
+        self._database = ThreadPoolExecutor(1)  # so that nothing is asked while an earlier question is under way
+        self._answered = asyncio.Event()
         self.stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -63,12 +68,13 @@ class Worker:
             try:
                 await self._connected()
                 pause = 0.5
-            except AWAY as fault:
-                log.warning("event=broker-away error=%s retry_s=%g", type(fault).__name__, pause)
+            except* AWAY as faults:
+                log.warning("event=broker-away error=%s retry_s=%g", type(faults.exceptions[0]).__name__, pause)
                 await self._rest(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_S)
-        await asyncio.to_thread(self._warehouse.close)
+        await asyncio.get_running_loop().run_in_executor(self._database, self._warehouse.close)
         await asyncio.to_thread(self._clerk.close)
+        self._database.shutdown()
 
     async def _connected(self) -> None:
         """One connection to the broker, until it breaks; what was under way comes again on the next."""
@@ -84,26 +90,50 @@ class Worker:
             await source.close()
 
     async def _serve(self, source: Source) -> None:
+        """Takes messages and opens them, while the database has its hands full with those before."""
         core = Core(self._root, self._keyring.opening, self._keyring.receipts)
+        asked: Asked = asyncio.Queue()
+        try:
+            async with asyncio.TaskGroup() as both:
+                answering = both.create_task(self._answer(source, core, asked))
+                await self._take(source, core, asked)
+                answering.cancel()
+        finally:
+            _report(core)
+
+    async def _take(self, source: Source, core: Core, asked: Asked) -> None:
+        """Until it is time to stop or the connection is gone; then until everything taken is done with."""
         told = _now()
         while not self.stopping.is_set() and source.connected:
             messages = await source.next()
             if messages:
-                await self._carry_out(source, core, core.step(Arrived(tuple(messages)), _now()))
+                await self._carry_out(source, asked, core.step(Arrived(tuple(messages)), _now()))
+                self._warehouse.prepare(core.ready())
             await self._do_clerks_work(source)
             await self._rest(self._pause)
-            if (_now() - told).total_seconds() > REPORT_S and core.counts:
+            while core.full and not self.stopping.is_set():
+                self._answered.clear()
+                await self._answered.wait()
+            if (_now() - told).total_seconds() > REPORT_S:
                 told = _now()
                 _report(core)
-        _report(core)
+        await asked.join()
 
-    async def _carry_out(self, source: Source, core: Core, effects: Iterable[Effect]) -> None:
-        """Until nothing is left to do."""
-        waiting = deque(effects)
-        while waiting:
-            effect = waiting.popleft()
+    async def _answer(self, source: Source, core: Core, asked: Asked) -> None:
+        """The warehouse's answers, one question after the other, until cancelled."""
+        while True:
+            effect = await asked.get()
+            event = await asyncio.get_running_loop().run_in_executor(self._database, self._ask, effect)
+            if isinstance(event, Failed):
+                _empty(asked)  # the core gives back everything and waits for no answer any more
+            await self._carry_out(source, asked, core.step(event, _now()))
+            asked.task_done()
+            self._answered.set()
+
+    async def _carry_out(self, source: Source, asked: Asked, effects: Iterable[Effect]) -> None:
+        for effect in effects:
             if isinstance(effect, LookUp | Commit):
-                waiting.extend(core.step(await asyncio.to_thread(self._ask, effect), _now()))
+                asked.put_nowait(effect)
             elif isinstance(effect, Send):
                 await source.send(Address(self._root, effect.store, effect.box).down(), effect.envelope)
             elif isinstance(effect, Acknowledge):
@@ -152,8 +182,7 @@ class Worker:
 def main(data: Path, mqtt: str | None) -> int:
     """One worker, until SIGTERM or SIGINT; mqtt: URL of a broker to read from instead of our own. Raises DataError."""
     logging.basicConfig(level=logging.INFO, format="level=%(levelname)s part=ingest %(message)s")
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 100)  # what a transaction makes has no cycles; looking for them takes a tenth of it
+    tune()
     place = Data(data)
     settings, keyring = place.settings(), keys.load(place)
     url, dsn = mqtt or headquarters.broker(place).url, headquarters.database(place).dsn()
@@ -166,6 +195,19 @@ def main(data: Path, mqtt: str | None) -> int:
 
     asyncio.run(work())
     return Exit.DONE
+
+
+def tune() -> None:
+    """Makes this process one of ingest's."""
+    sys.setswitchinterval(SWITCH_S)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)  # what a transaction makes has no cycles; looking for them takes a tenth of it
+
+
+def _empty(asked: Asked) -> None:
+    while not asked.empty():
+        asked.get_nowait()
+        asked.task_done()
 
 
 def _report(core: Core) -> None:

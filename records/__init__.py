@@ -1,6 +1,6 @@
 """The vocabulary: every record type, its fields, units and lane. A leaf: imports nothing of ours."""
 
-from records.codec import DecodeError, from_wire, to_json, to_wire
+from records.codec import DecodeError, from_wire, from_wire_whole, to_json, to_wire
 from records.record import ClockQuality, Lane, Record
 from records.types import RECORD_TYPES, RecordType, lane_of, type_by_id, type_of
 
@@ -12,6 +12,7 @@ __all__ = [
     "Record",
     "RecordType",
     "from_wire",
+    "from_wire_whole",
     "lane_of",
     "to_json",
     "to_wire",

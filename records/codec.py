@@ -11,6 +11,7 @@ clear, as a wire number. Unknown fields of `data` are tolerated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -69,14 +70,35 @@ def from_wire(kind: RecordType, body: bytes) -> Record:
 
     A newer schema version than this release knows decodes by the fields both know.
     """
+    return _decode(kind, body)[0]
+
+
+def from_wire_whole(kind: RecordType, body: bytes) -> tuple[Record, Mapping[str, object]]:
+    """The record in `body` and the fields that its struct does not have; `DecodeError` as `from_wire`."""
+    record, data = _decode(kind, body)
+    return record, {} if _encoder.encode(record.data) == bytes(data) else _unknown_fields(kind, data)
+
+
+def _decode(kind: RecordType, body: bytes) -> tuple[Record, msgspec.Raw]:
     decoder = _data_decoders.get(kind.id)
     if decoder is None:
         decoder = _data_decoders[kind.id] = msgspec.msgpack.Decoder(kind.struct)
     try:
         row = _rows.decode(body)
-        return Record(row.device, _EPOCH + row.at_us * _US, decoder.decode(row.data), row.mono_ms, row.clock)
+        data = decoder.decode(row.data)
+        return Record(row.device, _EPOCH + row.at_us * _US, data, row.mono_ms, row.clock), row.data
     except (msgspec.DecodeError, OverflowError) as error:
         raise DecodeError(f"{kind.name}: {error}") from error
+
+
+def _unknown_fields(kind: RecordType, data: msgspec.Raw) -> Mapping[str, object]:
+    """Only bytes that do not encode back to themselves come here."""
+    known = {field.encode_name for field in msgspec.structs.fields(kind.struct)}
+    try:
+        found = msgspec.msgpack.decode(data)
+    except (msgspec.DecodeError, RecursionError, TypeError, UnicodeError) as error:
+        raise DecodeError(f"{kind.name}: {error}") from error
+    return {name: value for name, value in found.items() if name not in known}
 
 
 def to_json(record: Record) -> bytes:

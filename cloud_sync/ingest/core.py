@@ -29,6 +29,8 @@ from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up, parse_up
 
 MAX_RECORDS = 50_000  # of one transaction
+ENOUGH = 10_000  # records; with less a transaction's own cost shows
+ENOUGH_MESSAGES = 500
 MAX_EPOCHS = 20_000  # open at once; the oldest are looked up again when they come
 BOX_KNOWN = timedelta(seconds=30)  # how long a revoked key may still be believed
 HOLD_EVERY = timedelta(seconds=10)
@@ -122,7 +124,7 @@ class Core:
         self._signer = signer
         self._judge = Judge(keys)
         self._boxes: dict[BoxName, _Registered] = {}
-        self._absent: set[bytes] = set()  # epochs that the look-up just answered did not find
+        self._absent: set[bytes] = set()  # epochs of waiting messages that no look-up found
         self._waiting: list[Message] = []
         self._asked = False
         self._ready: list[_Ready] = []
@@ -148,6 +150,16 @@ class Core:
         effects.extend(self._start_commit(now))
         return effects
 
+    @property
+    def full(self) -> bool:
+        """Whether enough waits for a transaction: more had better wait at the broker."""
+        waiting = len(self._waiting) + len(self._ready)
+        return waiting >= ENOUGH_MESSAGES or sum(ready.records for ready in self._ready) >= ENOUGH
+
+    def ready(self) -> Iterator[Batch]:
+        """Opened batches that wait for their transaction."""
+        return (part for ready in self._ready for part in ready.parts if isinstance(part, Batch))
+
     # --- before the transaction ---
 
     def _learn(self, known: Known, now: datetime) -> None:
@@ -156,7 +168,7 @@ class Core:
             self._boxes[name] = _Registered(_source(name, raw), now + BOX_KNOWN)
         for header in filter(None, known.epochs.values()):
             self._judge.learn(header)
-        self._absent = {epoch for epoch in known.epochs if epoch not in self._judge.epochs}
+        self._absent |= {epoch for epoch in known.epochs if epoch not in self._judge.epochs}
 
     def _take_waiting(self, now: datetime) -> list[Effect]:
         if self._asked or not self._waiting:

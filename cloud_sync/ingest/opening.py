@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from cloud_sync.ingest.work import Aside, Opened
 from cloud_sync.seal.dictionary import ExpandError, UnknownDictionary, Zstd
 from cloud_sync.seal.epoch_key import EpochKey, open_epoch
@@ -13,9 +11,8 @@ from cloud_sync.seal.hpke import OpeningKey, SealError
 from cloud_sync.wire.batch import BatchHeader, Kind, unpack_rows
 from cloud_sync.wire.epoch import EpochHeader
 from cloud_sync.wire.reader import WireError
-from records import DecodeError, RecordType, from_wire, to_wire, type_by_id
+from records import DecodeError, from_wire_whole, type_by_id
 
-_DATA = 5  # where the data stands in a record's array (`records.codec`)
 MAX_REASON = 300
 
 
@@ -96,15 +93,6 @@ def read(type_id: int, raw: bytes) -> Opened | Aside:
     if kind is None:
         raise Later(f"record type {type_id} is of a later release")
     try:
-        record = from_wire(kind, raw)
-        extra = {} if to_wire(record) == raw else _unknown_fields(kind, raw)
-    except (DecodeError, msgspec.DecodeError, RecursionError, TypeError, UnicodeError) as fault:
+        return Opened(kind, *from_wire_whole(kind, raw))
+    except (DecodeError, RecursionError, TypeError, UnicodeError) as fault:
         return Aside(kind, str(fault)[:MAX_REASON], raw)
-    return Opened(kind, record, extra)
-
-
-def _unknown_fields(kind: RecordType, raw: bytes) -> Mapping[str, object]:
-    """Fields that the struct does not have. Only bytes that do not encode back to themselves come here."""
-    known = {field.encode_name for field in msgspec.structs.fields(kind.struct)}
-    data = msgspec.msgpack.decode(raw)[_DATA]
-    return {name: value for name, value in data.items() if name not in known}

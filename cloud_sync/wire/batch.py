@@ -116,10 +116,14 @@ def pack_records(records: Iterable[tuple[int, bytes]]) -> bytes:
 
 def unpack_records(body: bytes) -> Iterator[tuple[int, bytes]]:
     """(type, record) pairs of a decompressed body; `WireError` when it is malformed."""
-    reader = Reader(body, "batch body")
-    while reader.left():
-        kind, length = reader.unpack(_RECORD)
-        yield kind, reader.take(length)
+    at, end = 0, len(body)
+    while at < end:
+        after = at + _RECORD.size
+        kind, length = _RECORD.unpack_from(body, at) if after <= end else (0, 0)
+        at = after + length
+        if at > end:
+            raise WireError(f"batch body: cut off after {end} bytes, {at} expected")
+        yield kind, body[after:at]
 
 
 def pack_rows(lane: Lane, epoch: bytes, first: int, rows: list[Row]) -> bytes:

@@ -6,16 +6,20 @@ workers wait for each other and do not lock each other out.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+import msgspec
 import psycopg
+from psycopg import sql
 
 from cloud_sync.ingest.work import Batch, Header
 from cloud_sync.spans import Span, gaps, spans_of
 from cloud_sync.wire.epoch import NO_EPOCH
 from hq.warehouse.folding import Folded
+from hq.warehouse.rows import FORMAT, hexed, text
 from hq.warehouse.source import SourceKey
 from hq.warehouse.standing import moment
 
@@ -126,41 +130,54 @@ def _claim_rest(cursor: Cursor, batch: Batch, span: Span) -> list[Span]:
                 mine.append(gap)
 
 
-INCOMING = """CREATE TEMPORARY TABLE incoming_source (
-    store text, business_day date, type text, source_id text, content bytea,
-    stream bytea, epoch bytea, lane smallint, seq bigint, place integer
-) ON COMMIT DELETE ROWS"""  # what a connection needs before `claim_sources`
-
-
 def claim_sources(
     cursor: Cursor, firsts: Mapping[StoreKey, Identity]
 ) -> tuple[dict[StoreKey, Identity], set[StoreKey]]:
-    """Claims events for the records that brought them.
+    """Claims events for the records that brought them; UniqueViolation where another worker did it meanwhile.
 
     Of those that others had claimed the record that was first, and those that stand with another content as well.
     """
-    keys = sorted(firsts)
-    with cursor.copy("COPY incoming_source FROM STDIN") as copy:
-        for place, key in enumerate(keys):
-            copy.write_row((key[0], *key[1], *firsts[key], place))
+    ids: dict[tuple[str, date, str], list[str]] = defaultdict(list)
+    for store, key in firsts:
+        ids[store, key.business_day, key.type].append(key.source_id)
+    standing = _standing(cursor, ids)
+    with cursor.copy(_COPY_CLAIMS) as copy:
+        lines = sorted([_claim_line(*key, who) for key, who in firsts.items() if key not in standing])
+        copy.write("".join(lines))
+    several = standing or any(len(set(same)) < len(same) for same in ids.values())
+    return {key: standing[key] for key in standing.keys() & firsts}, _reused(firsts, standing) if several else set()
+
+
+def _standing(cursor: Cursor, ids: Mapping[tuple[str, date, str], Sequence[str]]) -> dict[StoreKey, Identity]:
+    """What is claimed of these events, in whatever content. ids: by store, business day and type."""
+    events = [{"store": of[0], "business_day": of[1], "type": of[2], "ids": some} for of, some in ids.items()]
     cursor.execute(
-        """INSERT INTO source_claim (store, business_day, type, source_id, content, stream, epoch, lane, seq)
-           SELECT store, business_day, type, source_id, content, stream, epoch, lane, seq
-           FROM incoming_source ORDER BY place ON CONFLICT DO NOTHING"""
+        """SELECT s.store, s.business_day, s.type, s.source_id, s.content, s.stream, s.epoch, s.lane, s.seq
+           FROM jsonb_to_recordset(%s::jsonb) AS t (store text, business_day date, type text, ids text[])
+           JOIN source_claim s ON (s.store, s.business_day, s.type) = (t.store, t.business_day, t.type)
+               AND s.source_id = ANY(t.ids)""",
+        [msgspec.json.encode(events).decode()],
     )
-    cursor.execute(
-        """SELECT i.place, s.content = i.content, s.stream, s.epoch, s.lane, s.seq
-           FROM incoming_source i JOIN source_claim s USING (store, business_day, type, source_id)
-           WHERE s.content <> i.content
-              OR (s.seq, s.lane, s.epoch, s.stream) <> (i.seq, i.lane, i.epoch, i.stream)"""
-    )
-    earlier, reused = {}, set()
-    for place, same, stream, epoch, lane, seq in cursor:
-        if same:
-            earlier[keys[place]] = (bytes(stream), bytes(epoch), int(lane), int(seq))
-        else:
-            reused.add(keys[place])
-    return earlier, reused
+    return {
+        (store, SourceKey(day, kind, source_id, bytes(content))): (bytes(stream), bytes(epoch), int(lane), int(seq))
+        for store, day, kind, source_id, content, stream, epoch, lane, seq in cursor
+    }
+
+
+_COPY_CLAIMS = sql.SQL(
+    "COPY source_claim (business_day, store, type, source_id, content, stream, epoch, lane, seq) FROM STDIN " + FORMAT
+)
+
+
+def _claim_line(store: str, key: SourceKey, who: Identity) -> str:
+    stream, epoch, lane, seq = who
+    event = f"{key.business_day.isoformat()}\t{store}\t{key.type}\t{text(key.source_id)}\t{hexed(key.content)}"
+    return f"{event}\t{hexed(stream)}\t{hexed(epoch)}\t{lane}\t{seq}\n"
+
+
+def _reused(firsts: Iterable[StoreKey], standing: Iterable[StoreKey]) -> set[StoreKey]:
+    contents = Counter((store, *key.event) for store, key in {*firsts, *standing})
+    return {(store, key) for store, key in firsts if contents[store, *key.event] > 1}
 
 
 def alert_reused(cursor: Cursor, keys: Iterable[StoreKey], received: datetime) -> None:

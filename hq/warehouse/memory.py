@@ -13,10 +13,10 @@ from cloud_sync.wire.epoch import NO_EPOCH, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat
 from hq.warehouse.clock import Repair, corrected, repair_of
 from hq.warehouse.explained import Kind, Told, not_held, refused_batch, tombstone
-from hq.warehouse.rows import Misfit, Place, identity, row
+from hq.warehouse.rows import Misfit, Place, formed, identity, line
 from hq.warehouse.runs import Run, follow, noticed
 from hq.warehouse.said import Said, said
-from hq.warehouse.source import SourceKey, source_of
+from hq.warehouse.source import SourceKey
 from hq.warehouse.standing import Epoch, Mark, Standing, Stream, accepted, mark
 from records import Lane as LaneNumber
 from records.types import Loss, StreamOpen
@@ -25,12 +25,12 @@ Lane = tuple[bytes, bytes, int]  # stream, epoch, lane
 
 
 class Stored(NamedTuple):
-    """A record at HQ. `values` as its table would hold them."""
+    """A record at HQ. line: as it would go into its table."""
 
     identity: str
     opened: Opened
     duplicate_of: str | None
-    values: tuple[object, ...]
+    line: str
 
 
 class Heard(NamedTuple):
@@ -131,20 +131,19 @@ class MemoryWarehouse:
         if isinstance(entry, Aside):
             self.aside[name] = entry
             return "aside"
-        place = Place.of(batch, self.opened, work.received)
         try:
-            row(place, seq, entry, None)
+            ready = formed(entry)
         except Misfit as fault:
             self.aside[name] = Aside(entry.kind, str(fault), b"")
             return "aside"
         self._heed(batch, entry)
-        first = self._claim_source(batch.sender.store, entry, name)
-        self.rows.append(Stored(name, entry, first, row(place, seq, entry, first)))
+        first = self._claim_source(batch.sender.store, ready.source, name)
+        place = Place.of(batch, self.opened, work.received)
+        self.rows.append(Stored(name, entry, first, line(place, seq, ready, first)))
         return "duplicate" if first else "new"
 
-    def _claim_source(self, store: str, entry: Opened, name: str) -> str | None:
+    def _claim_source(self, store: str, key: SourceKey | None, name: str) -> str | None:
         """The record that brought the same event first, None for the first."""
-        key = source_of(entry)
         if key is None:
             return None
         first = self._sources.setdefault((store, key), name)

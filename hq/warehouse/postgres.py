@@ -6,7 +6,7 @@ happened included, counts as not known: the work comes again, and comes to nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from datetime import date
 from typing import Any, TypeVar
 
@@ -14,15 +14,14 @@ import psycopg
 from psycopg import errors
 
 from cloud_sync.ingest.work import Batch, BoxName, Header, Known, Letter, Outcome, WarehouseAway, Work
-from hq.warehouse.ledger import INCOMING
 from hq.warehouse.schema import keep_partitions
-from hq.warehouse.transaction import Transaction
+from hq.warehouse.transaction import Entries, Transaction, formed_entries
 
 TRIES = 8
 _OPTIONS = (
     "-c timezone=UTC -c synchronous_commit=on -c lock_timeout=30s -c statement_timeout=300s"
-    # Ingest looks few rows up in large tables, by their keys; statistics of a temporary table would say otherwise.
-    " -c enable_hashjoin=off -c enable_mergejoin=off -c idle_in_transaction_session_timeout=60s"
+    # Ingest looks few rows up in large tables, by their keys; statistics of a table that fills would say otherwise.
+    " -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c idle_in_transaction_session_timeout=60s"
 )
 _AGAIN = (
     errors.DeadlockDetected,
@@ -43,12 +42,23 @@ class PostgresWarehouse:
         self._connection: psycopg.Connection[Any] | None = None
         self._warnings: list[str] = []
         self._day: date | None = None  # on which the partitions were looked after
+        self.prepared: dict[bytes, Entries] = {}  # by batch; what waits for its commit
 
     def look_up(self, boxes: Set[BoxName], epochs: Set[bytes]) -> Known:
         return self._guarded(lambda connection: self._look_up(connection, boxes, epochs))
 
     def commit(self, work: Work) -> Outcome:
-        return self._guarded(lambda connection: self._commit(connection, work))
+        try:
+            return self._guarded(lambda connection: self._commit(connection, work))
+        finally:
+            for batch in work.batches():
+                self.prepared.pop(batch.digest, None)
+
+    def prepare(self, batches: Iterable[Batch]) -> None:
+        """What a commit of these needs no database for; may be done in another thread meanwhile."""
+        for batch in batches:
+            if batch.digest not in self.prepared:
+                self.prepared[batch.digest] = formed_entries(batch)
 
     def close(self) -> None:
         if self._connection is not None:
@@ -62,12 +72,12 @@ class PostgresWarehouse:
             return action(self._connection)
         except psycopg.Error as fault:
             self.close()
+            self.prepared.clear()  # what was waiting goes back to the broker
             raise WarehouseAway(f"{type(fault).__name__}: {_first_line(fault)}") from fault
 
     def _connect(self) -> psycopg.Connection[Any]:
         connection = psycopg.connect(self._dsn, autocommit=True, options=_OPTIONS, connect_timeout=10)
         connection.add_notice_handler(self._notice)
-        connection.execute(INCOMING)
         self._day = None
         return connection
 
@@ -104,6 +114,10 @@ class PostgresWarehouse:
         except _REFUSED:
             return self._part_by_part(connection, work)
 
+    def _formed(self, batch: Batch) -> Entries:
+        self.prepare([batch])
+        return self.prepared[batch.digest]
+
     def _part_by_part(self, connection: psycopg.Connection[Any], work: Work) -> Outcome:
         """Nobody waits for what one message cannot do: it stays unsettled, without an answer."""
         total = Outcome()
@@ -121,7 +135,7 @@ class PostgresWarehouse:
             self._warnings.clear()
             try:
                 with connection.transaction():
-                    outcome = Transaction(connection.cursor(), work, careful=careful).run()
+                    outcome = Transaction(connection.cursor(), work, self._formed, careful=careful).run()
             except _AGAIN:
                 if not left:
                     raise

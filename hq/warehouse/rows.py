@@ -1,7 +1,9 @@
-"""Records as rows of their tables.
+"""Records as lines of COPY into their tables.
 
-PostgreSQL's text and jsonb cannot hold NUL: it becomes U+FFFD, and `extra` names the columns under `nul_replaced`. What
-a column cannot hold at all raises Misfit, and the record is set aside as it came.
+Lines are CSV as PostgreSQL reads it with `FORMAT`: tabs between the values, and nothing but a text that is not plain
+stands in quotes, which are U+0001, so that JSON goes as it is. PostgreSQL's text and jsonb cannot hold NUL: it becomes
+U+FFFD, and `extra` names the columns under `nul_replaced`. What a column cannot hold at all raises Misfit, and the
+record is set aside as it came.
 """
 
 from __future__ import annotations
@@ -9,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple
 
 from cloud_sync.ingest.work import Batch, Opened
-from hq.warehouse.columns import TABLES, Table
+from hq.warehouse.columns import EXTRA, TABLES, Table
+from hq.warehouse.source import SourceKey, source_of
 
 AHEAD = timedelta(days=1)
 NUL_REPLACED = "nul_replaced"
+FORMAT = r"(FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', NULL E'\x02')"
+NULL = "\x02"
+FIRST = ("store", "box", "stream", "epoch", "lane", "seq", "received_at", "duplicate_of", "effective")
+THEN = ("device", "at", "mono_ms", "clock")
+_QUOTE = "\x01"
 _LIMIT = 2**63
 _PLAIN = 1_000
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_000, 16_000  # of PostgreSQL's numeric, rounded down
@@ -30,13 +38,12 @@ class Misfit(ValueError):
 
 
 class Place(NamedTuple):
-    """Whose records they are and when they came. opened: the store's first day; until: the latest effective time."""
+    """Whose records they are and when they came.
 
-    store: str
-    box: str
-    stream: bytes
-    epoch: bytes
-    lane: int
+    head: the values that begin every line; opened: the store's first day; until: the latest effective time
+    """
+
+    head: str
     opened: datetime
     until: datetime
     received: str
@@ -44,8 +51,8 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, batch: Batch, opened: date, received: datetime) -> Place:
         first = datetime.combine(opened, time(), UTC)
-        who = (batch.sender.store, batch.sender.box, batch.stream, batch.epoch, int(batch.lane))
-        return cls(*who, first, max(received + AHEAD, first), received.isoformat())
+        head = (*batch.sender[:2], hexed(batch.stream), hexed(batch.epoch), str(int(batch.lane)))
+        return cls("\t".join(head), first, max(received + AHEAD, first), _iso(received))
 
 
 def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
@@ -53,31 +60,50 @@ def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
     return f"{stream.hex()}/{epoch.hex()}/{lane}/{seq}"
 
 
-def row(place: Place, seq: int, opened: Opened, duplicate_of: str | None) -> tuple[object, ...]:
-    """The values of `Table.names()`, ready for COPY. Raises Misfit."""
+class Formed(NamedTuple):
+    """A record made ready for its table. text: the values from `device` on; source: the event it claims."""
+
+    opened: Opened
+    text: str
+    source: SourceKey | None
+
+
+def formed(opened: Opened) -> Formed:
+    """Everything that takes time and needs no database. Raises Misfit."""
     record = opened.record
     plan = _PLANS[opened.kind.name]
-    device, values, extra = record.device, plan.fields(record.data), opened.extra
+    values, extra = astuple(record.data), opened.extra
     try:
-        device, held = _text(device), [_held(*pair) for pair in zip(plan.holders, values, strict=True)]
+        device = text(record.device)
+        held = [NULL if value is None else hold(value) for hold, value in zip(plan.holders, values, strict=True)]
     except _Nul:
-        device, held, replaced = _without_nul(plan, device, values)
+        device, held, replaced = _without_nul(plan, record.device, values)
         extra = {**extra, NUL_REPLACED: replaced}
-    at = record.at.isoformat()
-    within = place.opened <= record.at <= place.until
-    return (
-        *place[:5],
-        seq,
-        device,
-        at,
-        at if within else max(min(record.at, place.until), place.opened).isoformat(),
-        _bigint(record.mono_ms),
-        int(record.clock),
-        place.received,
-        duplicate_of,
-        *held,
-        json_text(extra) if extra else None,
-    )
+    common = (device, _iso(record.at), _bigint(record.mono_ms), str(int(record.clock)))
+    last = json_text(extra) if extra else NULL
+    return Formed(opened, "\t".join((*common, *held, last)), source_of(opened))
+
+
+def line(place: Place, seq: int, record: Formed, duplicate_of: str | None) -> str:
+    """The values of `columns` as a line of COPY."""
+    at = record.opened.record.at
+    effective = at if place.opened <= at <= place.until else max(min(at, place.until), place.opened)
+    return f"{place.head}\t{seq}\t{place.received}\t{duplicate_of or NULL}\t{_iso(effective)}\t{record.text}\n"
+
+
+def columns(table: Table) -> list[str]:
+    """The order of a line's values."""
+    return [*FIRST, *THEN, *(column.name for column in table.columns), EXTRA]
+
+
+def hexed(value: bytes) -> str:
+    """As bytea reads it."""
+    return f"\\x{value.hex()}"
+
+
+def text(value: str) -> str:
+    """A text as a value of a line."""
+    return value if value.isprintable() else _quoted(value)
 
 
 def clean(value: Any) -> Any:
@@ -103,51 +129,52 @@ class _Nul(ValueError):
     """A text has a NUL somewhere."""
 
 
-Holder = Callable[[Any], object]
+Holder = Callable[[Any], str]
 
 
 class _Plan(NamedTuple):
-    """How a type's data becomes its columns: names, attributes, and what holds each."""
+    """How a type's data becomes its columns: their names, and what holds each."""
 
     names: tuple[str, ...]
-    fields: Callable[[object], Sequence[Any]]
-    holders: tuple[Holder | None, ...]
+    holders: tuple[Holder, ...]
 
 
-def _held(holder: Holder | None, value: Any) -> object:
-    return value if value is None or holder is None else holder(value)
-
-
-def _without_nul(plan: _Plan, device: str, values: Sequence[Any]) -> tuple[str, list[object], list[str]]:
+def _without_nul(plan: _Plan, device: str, values: Sequence[Any]) -> tuple[str, list[str], list[str]]:
     """The same values without NUL, and the names of the columns that had one."""
-    held: list[object] = []
+    held: list[str] = []
     replaced = ["device"] if "\0" in device else []
     for name, holder, value in zip(plan.names, plan.holders, values, strict=True):
         try:
-            held.append(_held(holder, value))
+            held.append(NULL if value is None else holder(value))
         except _Nul:
             replaced.append(name)
-            held.append(clean(value) if isinstance(value, str) else json_text(value))
-    return clean(device), held, replaced
+            held.append(text(clean(value)) if isinstance(value, str) else json_text(value))
+    return text(clean(device)), held, replaced
 
 
-def _text(value: str) -> str:
+def _quoted(value: str) -> str:
     if "\0" in value:
         raise _Nul
-    return value
+    return f"{_QUOTE}{value.replace(_QUOTE, 2 * _QUOTE)}{_QUOTE}"
 
 
-def _bigint(value: int) -> int:
+def _iso(value: date) -> str:
+    """As `isoformat`, in a fifth of its time."""
+    written: str = msgspec.to_builtins(value)
+    return written
+
+
+def _bigint(value: int) -> str:
     if not -_LIMIT <= value < _LIMIT:
         raise Misfit(f"{value} is beyond 63 bits")
-    return value
+    return str(value)
 
 
 def _numeric(value: Decimal) -> str:
-    text = str(value)
-    if "E" in text or "N" in text or len(text) > _PLAIN:
+    written = str(value)
+    if "E" in written or "N" in written or len(written) > _PLAIN:
         _check_digits(value)
-    return text
+    return written
 
 
 def _check_digits(value: Decimal) -> None:
@@ -170,24 +197,19 @@ def _jsonb(value: object) -> str:
         raise Misfit(f"not JSON: {fault}") from None
 
 
-_HOLDERS: Mapping[str, Holder | None] = {
-    "text": _text,
+_HOLDERS: Mapping[str, Holder] = {
+    "text": text,
     "bigint": _bigint,
-    "double precision": None,
-    "boolean": None,
+    "double precision": repr,
+    "boolean": str,
     "numeric": _numeric,
-    "date": date.isoformat,
-    "timestamptz": datetime.isoformat,
+    "date": _iso,
+    "timestamptz": _iso,
     "jsonb": _jsonb,
 }
 
 
-def _plan(table: Table) -> _Plan:
-    names = tuple(column.name for column in table.columns)
-    attributes = [column.field for column in table.columns]
-    get = attrgetter(*attributes)
-    fields = get if len(attributes) > 1 else lambda data: (get(data),)
-    return _Plan(names, fields, tuple(_HOLDERS[column.sql] for column in table.columns))
-
-
-_PLANS = {kind: _plan(table) for kind, table in TABLES.items()}
+_PLANS = {
+    kind: _Plan(tuple(one.name for one in table.columns), tuple(_HOLDERS[one.sql] for one in table.columns))
+    for kind, table in TABLES.items()
+}

@@ -17,10 +17,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cloud_sync.ingest.work import Opened
+from records import RECORD_TYPES
 from records.types import CashEvent, PosControl, PosReceipt, Punch, SaleLine, Transaction
 
 _EXACT = Context(prec=100_000, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _DAY = re.compile(r"/([0-9]{4}-[0-9]{2}-[0-9]{2})/")  # in workstation/business day/number
+_LAST = frozenset("123456789")  # digits after which nothing is to be left out
 _MAX_ID = 200  # PostgreSQL's index entries are limited to 2,704 bytes; four bytes a character
 
 
@@ -40,10 +42,10 @@ class SourceKey(NamedTuple):
 
 def source_of(opened: Opened) -> SourceKey | None:
     """The claim of a record, None for types that have no source id."""
-    data: Any = opened.record.data
-    content = next((content for struct, content in _CONTENT.items() if isinstance(data, struct)), None)
+    content = _CONTENT.get(opened.kind.name)
     if content is None:
         return None
+    data: Any = opened.record.data
     packed = sha256(msgspec.json.encode(content(data))).digest()
     day = getattr(data, "business_day", None) or _day_in(data.source_id) or opened.record.at.date()
     return SourceKey(day, opened.kind.name, _bounded(data.source_id), packed)
@@ -68,7 +70,10 @@ def _plain(number: Decimal | None) -> str:
     """The same text for 1, 1.0 and 1.00: how exactly a driver wrote a number does not make another event."""
     if number is None:
         return ""
-    return str(_EXACT.normalize(number)) if number.is_finite() else str(number)
+    written = str(number)
+    if written[-1] in _LAST and "E" not in written:
+        return written
+    return str(_EXACT.normalize(number)) if number.is_finite() else written
 
 
 def _line(line: SaleLine) -> tuple[str, ...]:
@@ -84,10 +89,17 @@ def _receipt(data: PosReceipt) -> tuple[str, str]:
     return "text", data.text
 
 
-_CONTENT: dict[type, Callable[..., object]] = {
+_OF_STRUCT: dict[type, Callable[..., object]] = {
     Transaction: lambda data: (_plain(data.total), [_line(line) for line in data.lines]),
     PosControl: lambda data: data.kind,
     PosReceipt: _receipt,
     CashEvent: lambda data: (data.kind, _plain(data.amount)),
     Punch: lambda data: (data.person, data.direction),
+}
+
+_CONTENT = {
+    kind.name: content
+    for kind in RECORD_TYPES.values()
+    for struct, content in _OF_STRUCT.items()
+    if issubclass(kind.struct, struct)
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -14,42 +14,67 @@ from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
 from cloud_sync.spans import Span, size
 from cloud_sync.wire.epoch import EpochIdentity
 from hq.warehouse import clock, coverage, folding, ledger, messages, streams
-from hq.warehouse.columns import COMMON, TABLES
+from hq.warehouse.columns import TABLES
 from hq.warehouse.explained import Kind, Told, not_held, tombstone
 from hq.warehouse.ledger import Identity, StoreKey
 from hq.warehouse.messages import SetAside
-from hq.warehouse.rows import Misfit, Place, identity, row
-from hq.warehouse.source import source_of
+from hq.warehouse.rows import FORMAT, Formed, Misfit, Place, columns, formed, identity, line
 from records import to_wire
 
 _FIRST_DAY = date(2000, 1, 1)
-_DUPLICATE = list(COMMON).index("duplicate_of")
 _TELLING = {"loss", "stream.open", "clock.step"}
 Cursor = psycopg.Cursor[Any]
-Values = tuple[object, ...]
 
 
 class Fresh(NamedTuple):
-    """A record whose number its batch just claimed."""
+    """A record whose number its batch just claimed, as a line of its table."""
 
     batch: Batch
+    place: Place
     seq: int
-    opened: Opened
+    formed: Formed
+    line: str
 
     @property
     def identity(self) -> Identity:
         return self.batch.stream, self.batch.epoch, int(self.batch.lane), self.seq
 
+    def repeating(self, first: Identity) -> Fresh:
+        """The same, of an event that another record brought first."""
+        return self._replace(line=line(self.place, self.seq, self.formed, identity(*first)))
+
+
+Entries = Mapping[int, Formed | Aside]
+
+
+def formed_entries(batch: Batch) -> Entries:
+    """What a batch holds, ready for the tables; what no table can hold is set aside."""
+    return {seq: entry if isinstance(entry, Aside) else _formed(entry) for seq, entry in batch.entries.items()}
+
+
+def _formed(opened: Opened) -> Formed | Aside:
+    try:
+        return formed(opened)
+    except Misfit as fault:
+        return aside(opened, str(fault))
+
+
+def aside(opened: Opened, reason: str) -> Aside:
+    """A record that its table refuses."""
+    return Aside(opened.kind, reason, to_wire(opened.record))
+
 
 class Transaction:
     """Runs inside an open transaction of `cursor`.
 
+    formed: gives a batch's `formed_entries`
     careful: a value that PostgreSQL refuses costs its record alone and not the transaction; slower, for the second try
     """
 
-    def __init__(self, cursor: Cursor, work: Work, *, careful: bool) -> None:
+    def __init__(self, cursor: Cursor, work: Work, formed: Callable[[Batch], Entries], *, careful: bool) -> None:
         self._cursor = cursor
         self._work = work
+        self._formed = formed
         self._careful = careful
         self._aside: list[SetAside] = []
         self._told: list[Told] = []
@@ -103,41 +128,31 @@ class Transaction:
 
     def _store(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> int:
         """How many of the records a source had brought before. What no table can hold claims no event."""
-        rows = list(self._rows(batches, claimed))
-        repeats = self._claim_sources([record for record, _ in rows])
-        by_kind: dict[str, list[tuple[Fresh, Values]]] = defaultdict(list)
-        for record, values in rows:
-            first = repeats.get(record.identity)
-            told = (*values[:_DUPLICATE], identity(*first), *values[_DUPLICATE + 1 :]) if first else values
-            by_kind[record.opened.kind.name].append((record, told))
+        fresh = list(self._fresh(batches, claimed))
+        repeats = self._claim_sources(fresh)
+        for place, first in repeats.items():
+            fresh[place] = fresh[place].repeating(first)
+        by_kind: dict[str, list[Fresh]] = defaultdict(list)
+        for record in fresh:
+            by_kind[record.formed.opened.kind.name].append(record)
         for kind in sorted(by_kind):
             self._copy(kind, by_kind[kind])
         return len(repeats)
 
-    def _rows(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> Iterator[tuple[Fresh, Values]]:
-        opened = self._opened({batch.sender.store for batch in batches})
-        places: dict[bytes, Place] = {}
-        for record in self._fresh(batches, claimed):
-            place = places.get(record.batch.digest)
-            if place is None:
-                first_day = opened.get(record.batch.sender.store, _FIRST_DAY)
-                place = places[record.batch.digest] = Place.of(record.batch, first_day, self._work.received)
-            try:
-                yield record, row(place, record.seq, record.opened, None)
-            except Misfit as fault:
-                self._set_aside(record, str(fault))
-
     def _fresh(self, batches: Sequence[Batch], claimed: Mapping[bytes, list[Span]]) -> Iterator[Fresh]:
+        opened = self._opened({batch.sender.store for batch in batches})
         for batch in batches:
-            for first, last in claimed.get(batch.digest, []):
+            place = Place.of(batch, opened.get(batch.sender.store, _FIRST_DAY), self._work.received)
+            entries = self._formed(batch) if claimed.get(batch.digest) else {}
+            for first, last in claimed.get(batch.digest, ()):
                 for seq in range(first, last + 1):
-                    entry = batch.entries[seq]
+                    entry = entries[seq]
                     if isinstance(entry, Aside):
                         self._aside.append(SetAside(batch, seq, entry))
-                    else:
-                        if entry.kind.name in _TELLING:
-                            self._heed(batch, seq, entry)
-                        yield Fresh(batch, seq, entry)
+                        continue
+                    if entry.opened.kind.name in _TELLING:
+                        self._heed(batch, seq, entry.opened)
+                    yield Fresh(batch, place, seq, entry, line(place, seq, entry, None))
 
     def _heed(self, batch: Batch, seq: int, entry: Opened) -> None:
         """What a record says about numbers, streams and clocks."""
@@ -146,55 +161,53 @@ class Transaction:
         streams.note_open(self._cursor, batch, entry, self._work.received)
         clock.note(self._cursor, batch, seq, entry, self._work.received)
 
-    def _claim_sources(self, fresh: Sequence[Fresh]) -> dict[Identity, Identity]:
-        """For each repeat of an event the record that brought it first."""
-        brought: dict[StoreKey, list[Identity]] = defaultdict(list)
-        for record in fresh:
-            if key := source_of(record.opened):
-                brought[record.batch.sender.store, key].append(record.identity)
-        if not brought:
+    def _claim_sources(self, fresh: Sequence[Fresh]) -> dict[int, Identity]:
+        """For each repeat of an event, by its place in `fresh`, the record that brought it first."""
+        first: dict[StoreKey, int] = {}
+        again: list[tuple[int, StoreKey]] = []
+        for place, record in enumerate(fresh):
+            if record.formed.source:
+                key = (record.batch.sender.store, record.formed.source)
+                if first.setdefault(key, place) != place:
+                    again.append((place, key))
+        if not first:
             return {}
-        earlier, reused = ledger.claim_sources(self._cursor, {key: records[0] for key, records in brought.items()})
+        brought = {key: fresh[place].identity for key, place in first.items()}
+        earlier, reused = ledger.claim_sources(self._cursor, brought)
         ledger.alert_reused(self._cursor, reused, self._work.received)
-        return {
-            repeat: earlier.get(key, records[0])
-            for key, records in brought.items()
-            for repeat in records[key not in earlier :]
+        return {first[key]: who for key, who in earlier.items()} | {
+            place: earlier.get(key, brought[key]) for place, key in again
         }
 
     def _opened(self, stores: set[str]) -> dict[str, date]:
         self._cursor.execute("SELECT store, opened FROM store WHERE store = ANY(%s)", [sorted(stores)])
         return dict(self._cursor.fetchall())
 
-    def _copy(self, kind: str, rows: Sequence[tuple[Fresh, Values]]) -> None:
+    def _copy(self, kind: str, records: Sequence[Fresh]) -> None:
         """One COPY; where that is refused, the half that holds the fault is looked for."""
         if not self._careful:
-            self._copy_all(kind, rows)
+            self._copy_all(kind, records)
             return
         try:
             with self._cursor.connection.transaction():
-                self._copy_all(kind, rows)
+                self._copy_all(kind, records)
         except psycopg.DataError as fault:
-            if len(rows) == 1:
-                self._set_aside(rows[0][0], type(fault).__name__)
+            if len(records) == 1:
+                (one,) = records
+                self._aside.append(SetAside(one.batch, one.seq, aside(one.formed.opened, type(fault).__name__)))
                 return
-            middle = len(rows) // 2
-            self._copy(kind, rows[:middle])
-            self._copy(kind, rows[middle:])
+            middle = len(records) // 2
+            self._copy(kind, records[:middle])
+            self._copy(kind, records[middle:])
 
-    def _copy_all(self, kind: str, rows: Sequence[tuple[Fresh, Values]]) -> None:
+    def _copy_all(self, kind: str, records: Sequence[Fresh]) -> None:
         with self._cursor.copy(_COPY[kind]) as copy:
-            for _, values in rows:
-                copy.write_row(values)
-
-    def _set_aside(self, record: Fresh, reason: str) -> None:
-        entry = Aside(record.opened.kind, reason, to_wire(record.opened.record))
-        self._aside.append(SetAside(record.batch, record.seq, entry))
+            copy.write("".join([record.line for record in records]))
 
 
 _COPY = {
-    kind: sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, table.names()))
+    kind: sql.SQL("COPY {} ({}) FROM STDIN " + FORMAT).format(
+        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns(table)))
     )
     for kind, table in TABLES.items()
 }

@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 
 from cloud_sync.ingest.core import (
+    ENOUGH,
     LETTERS_PER_HOUR,
     Acknowledge,
     Arrived,
@@ -19,7 +20,7 @@ from cloud_sync.ingest.core import (
 )
 from cloud_sync.wire.downlink import Hold, Receipt
 from cloud_sync.wire.topics import Up
-from tests.cloud_sync.ingest.box import KEYS, NOW, SIGNER, Box, sales
+from tests.cloud_sync.ingest.box import KEYS, NOW, SIGNER, Box, sales, weigh
 from tests.cloud_sync.ingest.world import World, name
 
 
@@ -47,6 +48,42 @@ def test_nothing_is_said_before_the_commit(box: Box) -> None:
     assert [type(effect) for effect in effects] == [Commit]
     after = world.core.step(Committed(world.warehouse.commit(effects[0].work)), NOW)  # type: ignore[union-attr]
     assert [type(effect) for effect in after] == [Send, Acknowledge]
+
+
+def test_what_comes_during_a_look_up_sets_off_no_circle_of_them(box: Box) -> None:
+    """New epochs that arrive one by one while the warehouse is asked are asked for once each, and then stored."""
+    world = World([box])
+    first = box.send_header()
+    box.new_epoch()
+    asked = world.core.step(Arrived((first,)), NOW)
+    world.core.step(Arrived((box.send_header(),)), NOW)
+    epochs = []
+    while isinstance(asked[0], LookUp):
+        epochs.append(asked[0].epochs)
+        assert len(epochs) <= 2
+        asked = world.core.step(world.warehouse.look_up(asked[0].boxes, asked[0].epochs), NOW)
+
+    assert [len(some) for some in epochs] == [1, 1]
+    assert isinstance(asked[0], Commit)
+    assert len(list(asked[0].work.headers())) == 2
+
+
+def test_what_waits_for_its_transaction_is_bounded(box: Box) -> None:
+    """While one transaction is under way the next fills up, can be looked into, and is at some time enough."""
+    world = World([box])
+    (asked,) = world.core.step(Arrived((box.send_header(),)), NOW)
+    assert isinstance(asked, LookUp)
+    (commit,) = world.core.step(world.warehouse.look_up(asked.boxes, asked.epochs), NOW)
+    assert isinstance(commit, Commit)
+    records = weigh(ENOUGH // 2)
+    for expected in (False, True):
+        assert world.core.step(Arrived((box.send_batch(records),)), NOW) == []
+        assert world.core.full is expected
+    assert [len(batch.entries) for batch in world.core.ready()] == [ENOUGH // 2] * 2
+
+    world.step(Committed(world.warehouse.commit(commit.work)))
+    assert not world.core.full
+    assert len(world.warehouse.rows) == ENOUGH
 
 
 def test_what_failed_comes_again_and_is_stored_once(box: Box) -> None:

@@ -14,15 +14,16 @@ from cloud_sync.ingest.judge import Judge, Source
 from cloud_sync.ingest.work import Beat, Header, Letter, Part, Sender, Work
 from cloud_sync.ingest.work import Warehouse as Port
 from cloud_sync.wire.topics import Up
-from hq.warehouse.columns import COMMON, TABLES
+from hq.warehouse.columns import TABLES
 from hq.warehouse.facts import standings
 from hq.warehouse.memory import MemoryWarehouse
 from hq.warehouse.postgres import PostgresWarehouse
+from hq.warehouse.rows import FIRST
 from hq.warehouse.standing import Standing
 from tests.cloud_sync.ingest.box import KEYS, NOW, Box
 
 OPENED = date(2020, 1, 1)
-_EFFECTIVE = list(COMMON).index("effective")
+_EFFECTIVE = FIRST.index("effective")
 
 
 class House(Protocol):
@@ -70,7 +71,7 @@ class MemoryHouse:
         return {row.identity: (row.opened.kind.name, row.duplicate_of) for row in self.port.rows}
 
     def effective(self) -> list[datetime]:
-        return sorted(datetime.fromisoformat(str(row.values[_EFFECTIVE])) for row in self.port.rows)
+        return sorted(datetime.fromisoformat(row.line.split("\t")[_EFFECTIVE]) for row in self.port.rows)
 
     def aside(self) -> set[str]:
         return set(self.port.aside)

@@ -187,6 +187,7 @@ ODD = [
     Scan(code="with \0 NUL", elements={"a\0": "b\0"}),
     Scan(code="tab\t newline\n return\r backslash\\ \\N \\. quote\"'"),
     DeviceHealth(state="up", reason="\U0001f6d2 \ufffe \x01"),
+    PosReceipt(source_id='\x01\t{"quoted\\\\"}\n', text="\x02"),
     PosReceipt(source_id="x" * 20_000, text="long id"),
     PosReceipt(source_id="nul\0", text="a\0b", fields={"deep": [[{"a\0": None}]], "n": 10**15}),
     Weight(kg=Decimal("NaN")),

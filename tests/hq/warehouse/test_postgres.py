@@ -13,7 +13,7 @@ import pytest
 from cloud_sync.ingest.work import Outcome, WarehouseAway, Work
 from hq.warehouse.postgres import PostgresWarehouse
 from records import Lane, Record, lane_of
-from records.types import DoorCount, PosReturn, PosSale, Scan
+from records.types import DoorCount, PosControl, PosReturn, PosSale, Scan
 from tests.cloud_sync.ingest.box import NOW, Box, batches_of, busy, sales
 from tests.hq.warehouse.houses import PostgresHouse, work
 
@@ -173,6 +173,50 @@ def test_columns_hold_what_the_record_says(migrated: str, box: Box) -> None:
         ("a\ufffdb", {"01": "x"}, "1.250", ["zero-price"], {"nul_replaced": ["code"]}, at, None)
     ]
     assert house.rows('SELECT "in", "out", "from", "to", resumed FROM door_count') == [(3, 1, at, None, False)]
+
+
+CONTROLS = ["", "\x01", "\x02", "\x01\x02\x01\x01", "\t", "a\tb\r\nc", "\u2028\x7f"]
+TEXTS = [*CONTROLS, "\\N", "\\.", '"', "'", "\u3000五常大米", "\U0001f6d2"]
+
+
+def test_texts_come_out_as_they_went_in(migrated: str, box: Box) -> None:
+    """Nothing that COPY has a meaning for changes a text or makes it null, in a column or in JSON."""
+    house = PostgresHouse(migrated, [box])
+    scans = [Record("s", NOW, Scan(code=text, symbology=text, elements={text: text})) for text in TEXTS]
+    house.port.commit(work(box, box.batch([*scans, Record("s", NOW, Scan(code="last"))])))
+
+    found = house.rows("SELECT code, symbology, elements FROM scan ORDER BY seq")
+    assert found == [*((text, text, {text: text}) for text in TEXTS), ("last", None, {})]
+
+
+def test_source_ids_are_found_again_whatever_they_are(migrated: str, box: Box) -> None:
+    """An id that quotes, arrays or JSON could trip over names one event, in this transaction and in the next."""
+    house = PostgresHouse(migrated, [box])
+    controls = [Record("till-1", NOW, PosControl(source_id=text, kind="open")) for text in TEXTS]
+    first = house.port.commit(work(box, box.batch([*controls, *controls])))
+    again = house.port.commit(work(box, box.batch(controls)))
+
+    assert (first.stored, first.duplicates) == (2 * len(TEXTS), len(TEXTS))
+    assert (again.stored, again.duplicates) == (len(TEXTS), len(TEXTS))
+    assert house.alerts() == []
+
+
+def test_what_was_prepared_is_stored_and_forgotten(migrated: str, box: Box) -> None:
+    """Batches made ready beforehand are stored like others; nothing of them is kept, whatever became of them."""
+    house = PostgresHouse(migrated, [box])
+    one, other = (work(box, box.batch(sales(seed, 10))) for seed in (1, 2))
+    house.port.prepare([*one.batches(), *other.batches()])
+    assert house.port.commit(one).stored == 10
+    assert list(house.port.prepared) == [batch.digest for batch in other.batches()]
+
+    house.rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+        "AND datname = current_database()"
+    )
+    with pytest.raises(WarehouseAway):
+        house.port.commit(work(box, header=True))
+    assert house.port.prepared == {}
+    assert house.port.commit(other).stored == 10
 
 
 def test_totals_of_a_busy_store_are_exact(migrated: str, box: Box) -> None:
