@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cloud_sync.uplink.figures import Figures
-from cloud_sync.wire.heartbeat import Heartbeat, verify
+from cloud_sync.wire.heartbeat import Heartbeat, LinkState, verify
 from edge_agent.buffer.outbox import Waiting
 from edge_agent.pulse import Pulse, Self
 from edge_agent.recorder.epochs import microseconds
@@ -37,6 +37,25 @@ def test_asking_for_the_state_changes_no_heartbeat(tmp_path: Path) -> None:
         assert isinstance(body, Heartbeat)
         said.append((body.seq, body.full))
     assert said == [(seq, seq in (1, 16)) for seq in range(1, 18)]
+
+
+def test_the_link_is_told_and_a_new_fault_at_once(tmp_path: Path) -> None:
+    """Every heartbeat carries the link's figures; a fault that begins or ends is a change worth a heartbeat."""
+    key, clock = Ed25519PrivateKey.generate(), HandClock()
+    well = Figures(
+        clock.now().mono - 90, "", 3, None, None, 7, 0, link="lte", sent=5_000, received=600, carried=4_000_000
+    )
+    now = [well]
+    pulse = make(tmp_path, key, clock, well)
+    pulse.figures = lambda: now[0]
+    assert pulse.changed()
+    assert not pulse.changed()
+    now[0] = well._replace(fault="too-large", most=18_192)
+    assert pulse.changed()
+
+    body = verify(pulse.beat(full=False), key.public_key())
+    assert isinstance(body, Heartbeat)
+    assert body.link == LinkState("lte", 90, 5_000, 600, 4_000_000, 7, 3, "too-large", 18_192)
 
 
 def test_the_skew_follows_a_clock_that_is_set(tmp_path: Path) -> None:
