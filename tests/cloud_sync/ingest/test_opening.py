@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud_sync.wire.batch import pack_records, unpack_records
 from cloud_sync.wire.downlink import Hold, Receipt
+from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up
 from records import Lane, Record
 from records.types import Weight
@@ -79,3 +82,16 @@ def test_unknown_fields_are_kept(box: Box) -> None:
     assert stored.opened.extra == {"tare": "0.010"}
     assert isinstance(stored.opened.record.data, Weight)
     assert isinstance(stored.opened.record, Record)
+
+
+def test_a_body_that_is_cut_off_says_so_wherever_it_is() -> None:
+    """Records that end early are an error at every byte but the ends of records, where only their number can tell."""
+    pairs = [(17, b"abc"), (3, b""), (7, b"de")]
+    body = pack_records(pairs)
+    ends = [len(pack_records(pairs[:count])) for count in range(len(pairs) + 1)]
+    for at in range(len(body) + 1):
+        if at in ends:
+            assert list(unpack_records(body[:at])) == pairs[: ends.index(at)]
+            continue
+        with pytest.raises(WireError, match="cut off"):
+            list(unpack_records(body[:at]))
