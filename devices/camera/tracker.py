@@ -21,6 +21,7 @@ _REACH = 0.6  # of a person's size, between two pictures a tenth of a second apa
 _FIRST_REACH = 1.1  # while nothing is known of its velocity
 _WIDER = 2.5  # of it, each second without a box
 _SMOOTH = 0.5  # of a new box's velocity that is believed
+_PARTS = 1.6  # times as high: more than turning or a raised arm makes
 _SAME = 0.3  # a box that overlaps a track so much and has no track of its own begins none
 
 
@@ -50,6 +51,8 @@ class Track:
         passed = max(at - self.seen, 1e-3)
         new = (x - before_x) / passed, (y - before_y) / passed
         share = _SMOOTH if self.boxes > 1 else 1.0
+        if self.boxes > 1 and _grown(self.box, box):
+            share = 0.0  # its centre moved by what came off or on
         self.velocity = tuple(share * n + (1 - share) * old for n, old in zip(new, self.velocity, strict=True))  # type: ignore[assignment]
         self.box, self.seen, self.boxes = box, at, self.boxes + 1
 
@@ -100,8 +103,20 @@ def _pairs(tracks: list[Track], boxes: list[Box], at: float) -> Iterator[tuple[f
         for chosen, box in enumerate(boxes):
             if box.car != track.box.car:
                 continue
-            (x, y), (other_x, other_y) = expected.centre, box.centre
-            far = hypot(x - other_x, y - other_y)
+            far = _far(expected, box)
             overlap = expected.overlap(box)
             if far <= min(reach, 2.5 * size) or overlap > _SAME:
                 yield 1 - overlap + far / size, number, chosen
+
+
+def _far(expected: Box, box: Box) -> float:
+    """Pixels between them; where a part came off or on, such as a reflection, an edge of the rest is where it was."""
+    (x, y), (other_x, other_y) = expected.centre, box.centre
+    upright = min(abs(expected.top - box.top), abs(expected.bottom - box.bottom))
+    return hypot(x - other_x, upright if _grown(expected, box) else y - other_y)
+
+
+def _grown(before: Box, after: Box) -> bool:
+    """Whether it became so much higher or lower at once that it is not the same of somebody."""
+    lower, higher = sorted((before.height, after.height))
+    return higher > _PARTS * lower
