@@ -2,7 +2,7 @@
 
 Pictures are made small; K-nearest-neighbours background subtraction (Zivkovic and van der Heijden, 2006) marks what is
 not floor, shadows apart; stretches of the size of a person are people, larger ones are several. What a person's size is
-is learnt from the stretches that are seen alone, unless it is set.
+is learnt from the stretches that are seen alone and whole, unless it is set.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ class _Stretch(NamedTuple):
     area: int
     labels: NDArray[np.int32]
     label: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the picture's edge cuts nothing off: who comes in is smaller, and a door's leaf hangs there."""
+        height, width = self.labels.shape
+        return self.left > 0 and self.top > 0 and self.right < width and self.bottom < height
 
     def pixels(self) -> NDArray[np.int32]:
         """y, x of each."""
@@ -85,7 +91,8 @@ class Overhead:
         if stretch.area < (_PART * person if person else _LEAST * pixels):
             return []
         if person is None or stretch.area < _MANY * person:
-            self._sizes.append(stretch.area)
+            if stretch.whole:
+                self._sizes.append(stretch.area)
             return [_box(stretch.left, stretch.top, stretch.right, stretch.bottom, times)]
         return [_around(part, times) for part in _parts(stretch.pixels(), round(stretch.area / person))]
 

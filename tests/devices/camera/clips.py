@@ -74,8 +74,6 @@ CLIPS: dict[str, Scene] = {
     "crowd": Scene(20, [_one_of_many(number) for number in range(10)]),
 }
 
-NOT_MET = {"door swings, one in", "child beside a grown-up"}  # see the driver's guide
-
 
 def truth(scene: Scene, step: float = 0.005) -> Truth:
     """Of the walkers' own paths; who turns on the line has not crossed it."""
