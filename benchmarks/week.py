@@ -145,7 +145,7 @@ class Week:
                     self._run(self._recorder.step(self._cut(lane), self._now))
 
     def _cut(self, lane: Lane) -> CutDone:
-        rows = self._buffer.rows(lane, self._recorder.cut[lane], ROWS, SEALED)
+        rows = self._buffer.rows(lane, self._recorder.cut[lane], self._recorder.accepted[lane], ROWS, SEALED)
         stream, epoch = self._recorder.identity.stream, rows[0].epoch
         piece = Piece(rows, stream, self._buffer.epoch(epoch), self._recorder.key(epoch))
         return CutDone(cut(piece, self._zstd, os.urandom, self._now), stream)
