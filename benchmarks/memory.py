@@ -26,10 +26,10 @@ from simulation.stage import Stage
 BACKLOG = 100_000
 SETTLED_S = 20.0
 DEVICES = [
-    Feed("till-1", "csv-drop", {}, []),
-    Feed("till-2", "poslog", {}, []),
-    Feed("scan-1", "scanner-serial", {"role": "sale"}, []),
-    Feed("door-1", "hikvision-count", {}, []),
+    Feed("till-1", "csv-drop", {}, iter(())),
+    Feed("till-2", "poslog", {}, iter(())),
+    Feed("scan-1", "scanner-serial", {"role": "sale"}, iter(())),
+    Feed("door-1", "hikvision-count", {}, iter(())),
 ]
 
 
