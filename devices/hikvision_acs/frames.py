@@ -63,7 +63,7 @@ class Page(NamedTuple):
 def page_of(body: bytes) -> Page:
     """The events of a push or a reply, or of several one after the other."""
     documents, faults = _documents(body)
-    if not documents and not faults and body.strip() and not _is_multipart(body):
+    if not documents and not faults and body.strip() and not _boundary(body):
         faults.append(Fault(f"no JSON in {len(body)} bytes of a terminal"))
     found = [event for document in documents for event in _events(document, {}, 0)]
     faults += [Fault("an event without a time") for event in found if not event.at]
@@ -84,16 +84,17 @@ def _documents(body: bytes) -> tuple[list[dict[str, Any]], list[Fault]]:
     return documents, faults
 
 
-def _is_multipart(body: bytes) -> bool:
-    return body.lstrip().startswith(b"--")
+def _boundary(body: bytes) -> bytes:
+    """What parts a multipart body; empty for any other, and for dashes alone."""
+    first = body.lstrip().split(b"\n", 1)[0].strip()
+    return first.removesuffix(b"--") if first.startswith(b"--") else b""
 
 
 def _texts(body: bytes) -> Iterator[bytes]:
     """The body, or those of its parts that are JSON: pictures are not looked into."""
-    if not _is_multipart(body):
+    if not (boundary := _boundary(body)):
         yield body
         return
-    boundary = body.lstrip().split(b"\n", 1)[0].strip().removesuffix(b"--")
     for part in body.split(boundary):
         head = _BLANK.search(part)
         content = part[head.end() :] if head else b""

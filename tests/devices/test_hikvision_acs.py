@@ -203,6 +203,11 @@ def test_whatever_an_event_holds_nothing_breaks(document: Any) -> None:
         assert isinstance(item, Reading | Rejected)
 
 
+def test_dashes_alone_are_no_boundary() -> None:
+    """A body that begins like parts and names no boundary is set aside."""
+    assert [type(item) for item in read(b'--\r\n  "mask": "yes",\n')] == [Rejected]
+
+
 def test_a_huge_body_is_set_aside_and_forgotten() -> None:
     """The next body is read as if nothing had been."""
     device = decoder_of("hikvision-acs", Context())
