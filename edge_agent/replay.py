@@ -35,8 +35,7 @@ from devices.registry import DriverPackage, driver
 from devices.tcp_options import TcpOptions
 from edge_agent.cleaning import Moment, Policy, clean, quarantine
 from edge_agent.exits import Exit
-from records import Record, to_json
-from records.types import type_of
+from records import Record, to_json, type_of
 
 _CHUNK = 64 * 1024
 _NOT_HEX = re.compile(r"0x|[\s,:;-]", re.IGNORECASE)

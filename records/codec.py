@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from records.record import ClockQuality, Record
-from records.types import RecordType, type_of
+from records.registry import RecordType, type_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)

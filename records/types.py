@@ -14,56 +14,14 @@ change of meaning raises `version`. A wire number is never given twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal
 
 import msgspec
 
 from records.record import Lane
-
-
-class RecordType(NamedTuple):
-    """name: as printed; id: on the wire; struct: of the data; lane; version: of the schema."""
-
-    name: str
-    id: int
-    struct: type[msgspec.Struct]
-    lane: Lane
-    version: int
-
-
-RECORD_TYPES: dict[str, RecordType] = {}
-_BY_STRUCT: dict[type, RecordType] = {}
-_BY_ID: dict[int, RecordType] = {}
-
-S = TypeVar("S", bound=type[msgspec.Struct])
-
-
-def _record(name: str, id_: int, lane: Lane, version: int = 1) -> Callable[[S], S]:
-    def register(struct: S) -> S:
-        if name in RECORD_TYPES or id_ in _BY_ID:
-            raise ValueError(f"record type {name} or wire number {id_} is taken")
-        kind = RecordType(name, id_, struct, lane, version)
-        RECORD_TYPES[name] = _BY_STRUCT[struct] = _BY_ID[id_] = kind
-        return struct
-
-    return register
-
-
-def type_of(data: msgspec.Struct) -> RecordType:
-    """The record type of a data struct; KeyError when it is not one of ours."""
-    return _BY_STRUCT[type(data)]
-
-
-def type_by_id(id_: int) -> RecordType | None:
-    """The record type of a wire number, None when this release does not know it."""
-    return _BY_ID.get(id_)
-
-
-def lane_of(data: msgspec.Struct) -> Lane:
-    return type_of(data).lane
+from records.registry import record_type
 
 
 class Data(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,22 +71,22 @@ class Transaction(Data, frozen=True):
     tax: Decimal | None = None
 
 
-@_record("pos.sale", 1, Lane.VITAL)
+@record_type("pos.sale", 1, Lane.VITAL)
 class PosSale(Transaction, frozen=True):
     pass
 
 
-@_record("pos.return", 2, Lane.VITAL)
+@record_type("pos.return", 2, Lane.VITAL)
 class PosReturn(Transaction, frozen=True):
     pass
 
 
-@_record("pos.void", 3, Lane.VITAL)
+@record_type("pos.void", 3, Lane.VITAL)
 class PosVoid(Transaction, frozen=True):
     pass
 
 
-@_record("pos.control", 4, Lane.VITAL)
+@record_type("pos.control", 4, Lane.VITAL)
 class PosControl(Data, frozen=True):
     """`kind`: sign-on, sign-off, no-sale, open, close, … as POSLog's ControlTransaction names it, in kebab case."""
 
@@ -139,7 +97,7 @@ class PosControl(Data, frozen=True):
     operator: str | None = None
 
 
-@_record("pos.receipt", 5, Lane.VITAL)
+@record_type("pos.receipt", 5, Lane.VITAL)
 class PosReceipt(Data, frozen=True):
     """From a printer tap. `text` as printed, masked; `fields`: what the receipt template could read."""
 
@@ -150,7 +108,7 @@ class PosReceipt(Data, frozen=True):
     fields: dict[str, object] = {}
 
 
-@_record("cash.event", 6, Lane.VITAL)
+@record_type("cash.event", 6, Lane.VITAL)
 class CashEvent(Data, frozen=True):
     source_id: str
     kind: Literal["drawer-open", "pay-in", "pay-out", "count", "z-report"]
@@ -164,7 +122,7 @@ class CashEvent(Data, frozen=True):
 ScannerRole = Literal["sale", "receiving", "count", "waste", "transfer", "checklist"]
 
 
-@_record("scan", 7, Lane.NORMAL)
+@record_type("scan", 7, Lane.NORMAL)
 class Scan(Data, frozen=True):
     """A barcode that is no payment code. `elements`: {GS1 application identifier: value}; `gtin` as 14 digits."""
 
@@ -180,7 +138,7 @@ class Scan(Data, frozen=True):
     flags: tuple[str, ...] = ()
 
 
-@_record("payment.code", 8, Lane.VITAL)
+@record_type("payment.code", 8, Lane.VITAL)
 class PaymentCode(Data, frozen=True):
     """A customer's payment code was scanned; the code itself is never kept."""
 
@@ -190,7 +148,7 @@ class PaymentCode(Data, frozen=True):
 # --- doors and zones -------------------------------------------------------------------------------------------
 
 
-@_record("door.count", 9, Lane.NORMAL)
+@record_type("door.count", 9, Lane.NORMAL)
 class DoorCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
     """Increase since the last record. `resumed`: the device had reset; `gap`: records of it are known to be missing."""
 
@@ -203,26 +161,26 @@ class DoorCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
     gap: bool = False
 
 
-@_record("zone.occupancy", 10, Lane.NORMAL)
+@record_type("zone.occupancy", 10, Lane.NORMAL)
 class ZoneOccupancy(Data, frozen=True):
     zone: str
     count: int
 
 
-@_record("zone.dwell", 11, Lane.NORMAL)
+@record_type("zone.dwell", 11, Lane.NORMAL)
 class ZoneDwell(Data, frozen=True):
     zone: str
     seconds: float
 
 
-@_record("zone.queue", 12, Lane.NORMAL)
+@record_type("zone.queue", 12, Lane.NORMAL)
 class ZoneQueue(Data, frozen=True):
     zone: str
     length: int
     wait_s: float | None = None
 
 
-@_record("zone.heatmap", 13, Lane.BULK)
+@record_type("zone.heatmap", 13, Lane.BULK)
 class ZoneHeatmap(Data, frozen=True):
     """`grid`: rows of counts; `cell_m`: edge of a cell in metres, or `cell_px` in pixels of the source."""
 
@@ -232,7 +190,7 @@ class ZoneHeatmap(Data, frozen=True):
     zone: str | None = None
 
 
-@_record("camera.health", 14, Lane.NORMAL)
+@record_type("camera.health", 14, Lane.NORMAL)
 class CameraHealth(Data, frozen=True):
     state: Literal["ok", "black", "covered", "defocused", "moved", "frozen", "offline"]
 
@@ -240,7 +198,7 @@ class CameraHealth(Data, frozen=True):
 # --- temperatures, scales, people ------------------------------------------------------------------------------
 
 
-@_record("temp.check", 15, Lane.VITAL)
+@record_type("temp.check", 15, Lane.VITAL)
 class TempCheck(Data, frozen=True):
     """Body temperature. `subject`: staff pseudonym, absent for customers; `ambient_celsius`: the sensor's own."""
 
@@ -250,7 +208,7 @@ class TempCheck(Data, frozen=True):
     ambient_celsius: float | None = None
 
 
-@_record("temp.ambient", 16, Lane.NORMAL)
+@record_type("temp.ambient", 16, Lane.NORMAL)
 class TempAmbient(Data, frozen=True):
     celsius: float | None = None
     probe: str | None = None
@@ -258,12 +216,12 @@ class TempAmbient(Data, frozen=True):
     excursion: str | None = None
 
 
-@_record("weight", 17, Lane.NORMAL)
+@record_type("weight", 17, Lane.NORMAL)
 class Weight(Data, frozen=True):
     kg: Decimal
 
 
-@_record("punch", 18, Lane.NORMAL)
+@record_type("punch", 18, Lane.NORMAL)
 class Punch(Data, frozen=True):
     source_id: str
     person: str
@@ -271,33 +229,33 @@ class Punch(Data, frozen=True):
     method: str | None = None
 
 
-@_record("wifi.presence", 19, Lane.BULK)
+@record_type("wifi.presence", 19, Lane.BULK)
 class WifiPresence(Data, frozen=True):
     count: int
     interval_s: int
 
 
-@_record("energy", 20, Lane.NORMAL)
+@record_type("energy", 20, Lane.NORMAL)
 class Energy(Data, frozen=True):
     kwh: Decimal
     meter: str | None = None
 
 
-@_record("power", 21, Lane.NORMAL)
+@record_type("power", 21, Lane.NORMAL)
 class Power(Data, frozen=True):
     on_battery: bool
     charge_pct: float | None = None
     runtime_s: int | None = None
 
 
-@_record("check.done", 22, Lane.NORMAL)
+@record_type("check.done", 22, Lane.NORMAL)
 class CheckDone(Data, frozen=True):
     item: str
     result: str
     person: str | None = None
 
 
-@_record("supply.count", 23, Lane.NORMAL)
+@record_type("supply.count", 23, Lane.NORMAL)
 class SupplyCount(Data, frozen=True):
     supply: str
     quantity: Decimal
@@ -307,13 +265,13 @@ class SupplyCount(Data, frozen=True):
 # --- what the agent says of itself -----------------------------------------------------------------------------
 
 
-@_record("device.health", 24, Lane.NORMAL)
+@record_type("device.health", 24, Lane.NORMAL)
 class DeviceHealth(Data, frozen=True):
     state: Literal["up", "down", "silent"]
     reason: str | None = None
 
 
-@_record("quarantine", 25, Lane.NORMAL)
+@record_type("quarantine", 25, Lane.NORMAL)
 class Quarantine(Data, frozen=True):
     """What was rejected: `raw` is base64, bounded and masked."""
 
@@ -322,7 +280,7 @@ class Quarantine(Data, frozen=True):
     raw: str = ""
 
 
-@_record("loss", 26, Lane.VITAL)
+@record_type("loss", 26, Lane.VITAL)
 class Loss(Data, frozen=True):
     """A tombstone: records `first` to `last` of a lane are gone; for `refused` only `count` and `types` are known."""
 
@@ -336,7 +294,7 @@ class Loss(Data, frozen=True):
     last: int | None = None
 
 
-@_record("stream.open", 27, Lane.VITAL)
+@record_type("stream.open", 27, Lane.VITAL)
 class StreamOpen(Data, frozen=True):
     store: str
     box: str
@@ -344,7 +302,7 @@ class StreamOpen(Data, frozen=True):
     previous: str | None = None
 
 
-@_record("alert", 28, Lane.VITAL)
+@record_type("alert", 28, Lane.VITAL)
 class Alert(Data, frozen=True):
     rule: str
     level: Literal["info", "warning", "high"]
@@ -353,21 +311,21 @@ class Alert(Data, frozen=True):
     closed: datetime | None = None
 
 
-@_record("audit", 29, Lane.VITAL)
+@record_type("audit", 29, Lane.VITAL)
 class Audit(Data, frozen=True):
     actor: str
     action: str
     detail: str = ""
 
 
-@_record("clock.step", 30, Lane.VITAL)
+@record_type("clock.step", 30, Lane.VITAL)
 class ClockStep(Data, frozen=True):
     before: datetime
     after: datetime
     boot: str
 
 
-@_record("zone.path", 31, Lane.NORMAL)
+@record_type("zone.path", 31, Lane.NORMAL)
 class ZonePath(Data, frozen=True, rename={"from_": "from"}):
     """Somebody left zone `to` who had been in zone `from` before."""
 
@@ -375,7 +333,7 @@ class ZonePath(Data, frozen=True, rename={"from_": "from"}):
     to: str
 
 
-@_record("car.count", 32, Lane.NORMAL)
+@record_type("car.count", 32, Lane.NORMAL)
 class CarCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
     """Cars, as `door.count` counts people; no plate is read."""
 
@@ -386,7 +344,7 @@ class CarCount(Data, frozen=True, rename={"in_": "in", "from_": "from"}):
     line: str | None = None
 
 
-@_record("count.audit", 33, Lane.NORMAL)
+@record_type("count.audit", 33, Lane.NORMAL)
 class CountAudit(Data, frozen=True, rename={"from_": "from"}):
     """What a person tapped beside a counter from `from` to `to`, and what it counted, at one of its lines."""
 
@@ -399,7 +357,7 @@ class CountAudit(Data, frozen=True, rename={"from_": "from"}):
     counted_out: int
 
 
-@_record("camera.still", 34, Lane.BULK)
+@record_type("camera.still", 34, Lane.BULK)
 class CameraStill(Data, frozen=True):
     """`jpeg`: base64, a small picture in which nobody can be recognised; `width`, `height`: of the camera's own."""
 

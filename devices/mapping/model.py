@@ -28,7 +28,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from devices.mapping.private import is_private
 from devices.mapping.targets import SOURCES, Target, parts, targets
-from records.types import RECORD_TYPES
+from records import RECORD_TYPES
 
 StructType = type[msgspec.Struct]
 

@@ -11,7 +11,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 
 import msgspec
 
-from records.types import RECORD_TYPES, SaleLine, Tender, Transaction
+from records import RECORD_TYPES
+from records.types import SaleLine, Tender, Transaction
 
 Kind = Literal["text", "decimal", "integer", "number", "yes-no", "day", "time", "choice"]
 

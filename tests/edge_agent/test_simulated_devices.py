@@ -18,7 +18,7 @@ from edge_agent.crew import Crew
 from edge_agent.exits import Exit
 from edge_agent.intake import Intake
 from edge_agent.recorder.desk import Submission
-from records.types import type_of
+from records import type_of
 from simulation.processes import wait_for
 from tests.devices.broker import broker
 from tests.edge_agent.boxes import TestBox

@@ -16,7 +16,7 @@ from hq.console import figures, words
 from hq.console.summary import says, summary
 from hq.console.words import Words
 from hq.fleet import State
-from records import RECORD_TYPES, Lane, types
+from records import RECORD_TYPES, Lane, RecordType, types
 
 FOLDER = Path(hq.console.__file__).parent
 CSS = (FOLDER / "static" / "console.css").read_text()
@@ -61,7 +61,7 @@ def test_no_text_is_written_in_a_template() -> None:
 
 
 @pytest.mark.parametrize("kind", RECORD_TYPES.values(), ids=lambda kind: kind.name)
-def test_every_record_type_has_a_summary(kind: types.RecordType) -> None:
+def test_every_record_type_has_a_summary(kind: RecordType) -> None:
     """No type falls back to saying nothing."""
     assert says.dispatch(kind.struct) is not says.dispatch(msgspec.Struct)
 
