@@ -19,7 +19,6 @@ from edge_agent.page.mount import Mount
 from edge_agent.page.server import Page
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
-from edge_agent.ticker import DEVICE_STUCK_S, Loops
 from edge_agent.web import Limits, Server
 
 LAST_READ_S = 5.0
@@ -57,9 +56,9 @@ class Crew:
         ]
 
     @property
-    def loops(self) -> Loops:
-        """Each reading thread's progress, by device."""
-        return [(station.id, station.turns, DEVICE_STUCK_S) for _, station in self._read]
+    def polled(self) -> list[Station]:
+        """Those that a thread of their own reads."""
+        return [station for _, station in self._read]
 
     def start(self, stop: threading.Event) -> None:
         for device, station in self._read:

@@ -44,8 +44,9 @@ from edge_agent.recorder.mirroring import Mirroring
 from edge_agent.recorder.opening import open_buffer
 from edge_agent.recorder.shell import RecorderThread
 from edge_agent.silence.watchman import Watchman
+from edge_agent.standstill import Hanging
 from edge_agent.station import Station
-from edge_agent.ticker import STUCK_S, Loops, Ticker
+from edge_agent.ticker import Loops, Ticker
 from edge_agent.window import Window, line
 
 SESSION = "session"
@@ -94,9 +95,9 @@ class Daemon:
         give_back()
         notify("READY=1")
         log.info("event=started devices=%d stream=%s", len(crew.stations), self._opened.identity.stream.hex())
-        loops = [("recorder", recorder.turns, STUCK_S), ("uplink", lambda: loop.beats, STUCK_S), *crew.loops]
+        loops = [("recorder", recorder.turns), ("uplink", lambda: loop.beats)]
         with suppress(BufferError):
-            self._ticker(pulse, watchman, intake, loops).run(stop)
+            self._ticker(pulse, watchman, Hanging(crew.polled, intake), intake, loops).run(stop)
         notify("STOPPING=1")
         window.shutdown()
         crew.finish()
@@ -213,12 +214,13 @@ class Daemon:
         session = max(self._opened.view.facts.get(SESSION, 0), seconds)
         return Pulse(self._me, self._clock, stations, recorder.status, lambda: uplink.figures, session)
 
-    def _ticker(self, pulse: Pulse, watchman: Watchman, intake: Intake, loops: Loops) -> Ticker:
+    def _ticker(self, pulse: Pulse, watchman: Watchman, hanging: Hanging, intake: Intake, loops: Loops) -> Ticker:
         agent = Station("agent", "agent", self._clock)
         interval = float(self._config.heartbeat_interval_s)
         return Ticker(
-            pulse, watchman, intake, agent, self._clock, interval, loops, lambda said: self._inbox.offer(Say(said))
-        )
+            pulse, watchman, hanging, intake, agent, self._clock, interval, loops,
+            lambda said: self._inbox.offer(Say(said)),
+        )  # fmt: skip
 
 
 def _plain(pulse: Pulse) -> dict[str, Any]:

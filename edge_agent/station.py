@@ -10,13 +10,16 @@ from cloud_sync.wire.heartbeat import DeviceState
 from edge_agent.clock import Clock, Now
 
 State = Literal["up", "down", "silent"]
+_HANGS = "reading does not come back: look at the share, cable or port behind it"
 
 
 @dataclass
 class Station:
     """Written by the device's own thread, read by the heartbeat's.
 
-    state, reason: as its supervisor finds it; silence: why it is silent though it is up, written by the ticker's thread
+    state, reason: as its supervisor finds it
+    silence: why it is silent though it is up; hangs: whether its thread does not come back; both written by the
+    ticker's thread
     quarantined: since the agent started
     """
 
@@ -26,6 +29,7 @@ class Station:
     state: State = "up"
     reason: str | None = None
     silence: str | None = None
+    hangs: bool = False
     quarantined: int = 0
     _turns: int = 0
     _last: float | None = None
@@ -49,7 +53,9 @@ class Station:
 
     @property
     def standing(self) -> tuple[State, str | None]:
-        """Its state and the reason for it, silence included."""
+        """Its state and the reason for it, silence and hanging included."""
+        if self.hangs:
+            return "down", _HANGS
         if self.state == "up" and self.silence is not None:
             return "silent", self.silence
         return self.state, self.reason

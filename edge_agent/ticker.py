@@ -15,15 +15,15 @@ from edge_agent.intake import Intake
 from edge_agent.notify import notify
 from edge_agent.pulse import Pulse
 from edge_agent.silence.watchman import Watchman
+from edge_agent.standstill import Hanging, Standstill
 from edge_agent.station import Station
 from records.types import ClockStep
 
 TURN_S = 0.5
 STEP = timedelta(seconds=2)
 STUCK_S = 20.0
-DEVICE_STUCK_S = 120.0  # a share or a port may hang that long; only then is a restart worth what it interrupts
 WATCHDOG_S = 5.0
-Loops = Sequence[tuple[str, Callable[[], int], float]]
+Loops = Sequence[tuple[str, Callable[[], int]]]
 log = logging.getLogger(__name__)
 
 
@@ -31,12 +31,13 @@ log = logging.getLogger(__name__)
 class Ticker:
     """Runs in the main thread until `stop`.
 
-    loops: by name, a counter that rises while that loop makes progress, and how long it may stand still in seconds
+    loops: the agent's own; by name, a counter that rises while that loop makes progress
     say: sends a heartbeat
     """
 
     pulse: Pulse
     watchman: Watchman
+    hanging: Hanging
     intake: Intake
     station: Station
     clock: Clock
@@ -45,7 +46,7 @@ class Ticker:
     say: Callable[[bytes], None]
     _beat_at: float = 0.0
     _fed_at: float = 0.0
-    _moved: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _standstill: Standstill = field(default_factory=Standstill)
     _last: Now | None = None
 
     def run(self, stop: threading.Event) -> None:
@@ -53,6 +54,7 @@ class Ticker:
             now = self.clock.now()
             self._watch_clock(now)
             self.watchman.turn(now)
+            self.hanging.turn(now)
             if (changed := self.pulse.changed()) or now.mono >= self._beat_at:
                 self._beat_at = now.mono + self.interval_s
                 self.say(self.pulse.beat(changed))
@@ -71,11 +73,7 @@ class Ticker:
 
     def _all_move(self, now: Now) -> bool:
         """Whether no loop has stood still for too long; the log names the one that has."""
-        for name, count, limit_s in self.loops:
-            turns = count()
-            if name not in self._moved or self._moved[name][0] != turns:
-                self._moved[name] = (turns, now.mono)
-            elif now.mono - self._moved[name][1] > limit_s:
-                log.error("event=stuck loop=%s", name)
-                return False
-        return True
+        stuck = [name for name, count in self.loops if self._standstill.seconds(name, count(), now) > STUCK_S]
+        for name in stuck:
+            log.error("event=stuck loop=%s", name)
+        return not stuck

@@ -69,4 +69,4 @@ def test_a_device_that_can_push_may_be_asked_instead(tmp_path: Path) -> None:
     with running(tmp_path, TestBox()) as (desk, _):
         clock = SystemClock()
         crew = Crew(config, Intake(desk, Cleaning(bytes(32)), clock), lambda _: {}, clock)
-        assert [loop[0] for loop in crew.loops] == ["door-axis", "door-hikvision"]
+        assert [station.id for station in crew.polled] == ["door-axis", "door-hikvision"]
