@@ -52,8 +52,8 @@ class Watched:
         self.open, self.close = driver.open, driver.close
 
     def read(self, timeout_s: float) -> Taken:
-        items, confirm = self._driver.read(timeout_s)
-        return Taken(items, partial(self._confirm, confirm) if confirm else None)
+        taken = self._driver.read(timeout_s)
+        return taken._replace(confirm=partial(self._confirm, taken.confirm) if taken.confirm else None)
 
     def _confirm(self, confirm: Hook) -> None:
         self._before()
@@ -102,6 +102,7 @@ def kill(work: Path, box: TestBox, kind: str, random: Random) -> None:
         live(work, box, kind, writing)
     os.close(writing)
     if not select.select([reading], [], [], STUCK_S)[0] or not os.read(reading, 1):
+        os.kill(child, signal.SIGKILL)  # it holds the output open, for whose end somebody waits
         raise SystemExit("nothing was confirmed: the folder is empty, or the recorder hangs or has ended")
     if kind == "random":
         time.sleep(random.uniform(0, LONGEST_S))
