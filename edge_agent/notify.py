@@ -39,9 +39,3 @@ def at_work(longest_s: float) -> Iterator[None]:
     finally:
         done.set()
         teller.join()
-
-
-def watchdog_s() -> float | None:
-    """Seconds within which systemd wants to hear WATCHDOG=1; None when it does not."""
-    microseconds = os.environ.get("WATCHDOG_USEC")
-    return int(microseconds) / 1e6 if microseconds else None

@@ -21,8 +21,6 @@ _WITHOUT_MINOR |= {"XAF", "XOF", "XPF"}
 _IN_THOUSANDTHS = {"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}  # ISO 4217; all others in hundredths
 _EPOCHS = {"epoch-s": 1, "epoch-ms": 1000}
 
-Scalar = str | int | float | bool | Decimal | datetime | date | None
-
 
 class Misfit(ValueError):
     """The value is not what the field holds; the text says why, and never quotes it."""
