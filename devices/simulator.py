@@ -18,6 +18,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 
+_EMPTYING_S = 2.0
+
+
 class Message(NamedTuple):
     """One thing a simulated device says.
 
@@ -54,13 +57,19 @@ class Answerer(Protocol):
 
 
 class PtyWay:
-    """A serial device on a pseudo-terminal; `port` is the path that a driver opens."""
+    """A serial device on a pseudo-terminal; `port` is the path that a driver opens.
+
+    The terminal is in packet mode (tty_ioctl(4), TIOCPKT), which tells when a program empties its side.
+    """
 
     def __init__(self) -> None:
         self._master, slave = pty.openpty()
         tty.setraw(slave)
+        fcntl.ioctl(self._master, termios.TIOCPKT, struct.pack("i", 1))
         self.port = os.ttyname(slave)
         os.close(slave)
+        self._opened: float | None = None
+        self._emptied = False
 
     def say(self, message: Message) -> None:
         """Writes it all; waits while the line is full."""
@@ -75,21 +84,39 @@ class PtyWay:
         poll = select.poll()
         poll.register(self._master, select.POLLIN)
         ready = poll.poll(timeout_s * 1000)
-        return os.read(self._master, 4096) if ready and ready[0][1] & select.POLLIN else b""
+        return self._packet() if ready and ready[0][1] & select.POLLIN else b""
+
+    def _packet(self) -> bytes:
+        packet = os.read(self._master, 4096)
+        self._emptied |= bool(packet[0] & termios.TIOCPKT_FLUSHREAD)
+        return packet[1:]
 
     @property
     def listening(self) -> bool:
-        """Whether a program has the port open."""
+        """Whether a program has the port open and hears what is said.
+
+        Who opens a port empties it first, as pyserial does; what was said before that is lost. A program that does not
+        is taken to listen after a while.
+        """
         poll = select.poll()
-        poll.register(self._master, 0)  # a hang-up is told without asking
-        return not poll.poll(0)
+        poll.register(self._master, select.POLLPRI)  # a hang-up is told without asking
+        told = poll.poll(0)
+        if told and told[0][1] & select.POLLHUP:
+            self._opened, self._emptied = None, False
+            return False
+        if told:
+            self._packet()
+        self._opened = self._opened or time.monotonic()
+        return self._emptied or time.monotonic() - self._opened > _EMPTYING_S
 
     @property
-    def unread(self) -> int:
-        """Bytes that wait to be read; what was just written counts a moment later."""
+    def unread(self) -> bool:
+        """Whether bytes wait to be read. To poll the port moves what was just written to where it is read."""
         port = os.open(self.port, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
         try:
-            return int(struct.unpack("i", fcntl.ioctl(port, termios.FIONREAD, bytes(4)))[0])
+            poll = select.poll()
+            poll.register(port, select.POLLIN)
+            return bool(poll.poll(0))
         finally:
             os.close(port)
 

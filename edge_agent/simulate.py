@@ -29,8 +29,6 @@ _PLACES = {
 }
 _RETRY_S = 1.0
 _LOOK_S = 0.02
-_QUIET_LOOKS = 5
-_OPENING_S = 0.3  # who opens a serial port empties it first, as pyserial does
 
 
 def main(driver_name: str, *, to: str | None, count: int, interval_s: float, seed: int) -> int:
@@ -142,19 +140,14 @@ def _line(to: str) -> Iterator[PtyWay]:
 
 
 def _wait_for_a_listener(line: PtyWay) -> None:
-    if line.listening:
-        return
     while not line.listening:
         time.sleep(_LOOK_S)
-    time.sleep(_OPENING_S)
 
 
 def _wait_until_heard(line: PtyWay) -> None:
-    """A pseudo-terminal forgets what nobody read; what was written is there to read only a moment later."""
-    quiet = 0
-    while line.listening and quiet < _QUIET_LOOKS:
+    """A pseudo-terminal forgets what nobody read."""
+    while line.listening and line.unread:
         time.sleep(_LOOK_S)
-        quiet = 0 if line.unread else quiet + 1
 
 
 def _say(way: Way, messages: Iterator[Message], interval_s: float) -> None:

@@ -140,7 +140,7 @@ def _asked(feed: Feed) -> Asked | None:
 
 
 def _unread(way: Way) -> bool:
-    return isinstance(way, PtyWay) and way.listening and way.unread > 0
+    return isinstance(way, PtyWay) and way.listening and way.unread
 
 
 def _files(folder: Path) -> list[Path]:

@@ -209,6 +209,7 @@ class Mirroring:
     def _follow(self, stop: threading.Event) -> None:
         """Applies what comes, as many as are there in one commit."""
         while True:
+            ending = stop.is_set()  # first: what came before it is in the queue
             with self._guard:
                 if self._covers is None:
                     raise Interrupted
@@ -217,7 +218,7 @@ class Mirroring:
                 with self._holding:
                     self._held().follow(some)
                 self._done(some)
-            elif stop.is_set():
+            elif ending:
                 return
             else:
                 self._wake.wait(LOOK_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
+import termios
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -19,14 +19,26 @@ def test_a_pty_says_bytes_as_they_are() -> None:
     way = PtyWay()
     port = os.open(way.port, os.O_RDWR | os.O_NOCTTY)
     way.say(Message("serial", bytes(range(256))))
-    deadline = time.monotonic() + 10
-    while way.unread < 256:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
+    assert way.unread
     assert os.read(port, 1000) == bytes(range(256))
-    assert way.unread == 0
+    assert not way.unread
     os.close(port)
+    way.close()
+
+
+def test_a_device_speaks_once_the_port_is_emptied() -> None:
+    """Who opens a port drops what is in it: nothing is said between the two, and a port that was left is waited for."""
+    way = PtyWay()
+    for _ in range(2):
+        assert not way.listening
+        port = os.open(way.port, os.O_RDWR | os.O_NOCTTY)
+        assert not way.listening
+        termios.tcflush(port, termios.TCIFLUSH)
+        assert way.listening
+        os.write(port, b"asked")
+        assert way.read(10) == b"asked"
+        os.close(port)
+    assert way.read(0) == b""
     way.close()
 
 
