@@ -20,7 +20,7 @@ from tests.services import Files, client_files, new_authority
 
 DOCS = Path(__file__).parent.parent / "docs" / "mosquitto"
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
-START_S = 30.0
+START_S = 60.0
 needs_mosquitto = pytest.mark.skipif(PROGRAM is None, reason="the package mosquitto is not installed")
 
 

@@ -137,7 +137,7 @@ def test_a_post_is_stored_once_however_often_it_comes(tmp_path: Path) -> None:
         accepted = []
         for body in (SALE, SALE, SALE, SALE.replace(b"9.90", b"9.80"), SALE):
             url = f"http://127.0.0.1:{listener.server_port}/push/p"
-            assert requests.post(url, body, timeout=20).status_code == 200
+            assert requests.post(url, body, timeout=60).status_code == 200
             accepted.append(recorder.status().accepted[Lane.VITAL])
         listener.shutdown()
         listener.server_close()

@@ -38,7 +38,7 @@ def told(items: Sequence[Item]) -> list[bytes]:
 
 
 def stream(url: str, quiet_s: float) -> HttpStream:
-    return HttpStream(HttpDevice(HttpAccess(url=url, timeout_s=2)), "/s", Lines(), quiet_s)
+    return HttpStream(HttpDevice(HttpAccess(url=url, timeout_s=60)), "/s", Lines(), quiet_s)
 
 
 def test_a_stream_that_falls_silent_is_lost() -> None:
@@ -48,7 +48,7 @@ def test_a_stream_that_falls_silent_is_lost() -> None:
     def talk(connection: socket.socket) -> None:
         asked(connection)
         connection.sendall(OK + b"\r\none\ntw")
-        done.wait(5)
+        done.wait(60)
 
     with talking(talk) as url:
         device = stream(url, 0.05)
@@ -90,7 +90,7 @@ def test_a_stream_is_not_read_before_it_is_opened() -> None:
 def test_each_answer_is_whole() -> None:
     """What an answer begins and does not end never joins the next."""
     with talking(answering(OK + b"\r\none\ntw")) as url:
-        device = HttpPoll(HttpDevice(HttpAccess(url=url, timeout_s=2)), "/p", Lines(), 0, 100)
+        device = HttpPoll(HttpDevice(HttpAccess(url=url, timeout_s=60)), "/p", Lines(), 0, 100)
         device.open()
         assert told(until(device, 4)) == [b"one", b"tw", b"one", b"tw"]
         device.close()

@@ -30,7 +30,7 @@ from tests.devices.line import made
 from tests.samples import SHARED, needs_samples
 
 AT = datetime(2026, 11, 21, 9, tzinfo=UTC)
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 
 
 def read(data: bytes, **settings: Any) -> list[Item]:

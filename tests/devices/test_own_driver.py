@@ -125,9 +125,9 @@ def test_the_simulated_scale_is_heard(newcomer: Newcomer) -> None:
     with newcomer.start(line(f"{command} --interval-s 0")) as process:
         assert process.stdout
         assert process.stdout.readline() == output
-        with serial.Serial(str(newcomer.folder / output.strip()), timeout=10) as port:
+        with serial.Serial(str(newcomer.folder / output.strip()), timeout=60) as port:
             said = [port.readline() for _ in range(3)]
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
 
     (newcomer.folder / "said.txt").write_bytes(b"".join(said))
     printed = newcomer.agent("edge-agent replay maro-scale said.txt --set min_g=0")

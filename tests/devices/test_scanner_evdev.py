@@ -144,7 +144,7 @@ def opened(path: Path, **settings: Any) -> Iterator[Driver]:
 
 def some(device: Driver, count: int) -> list[Item]:
     items: list[Item] = []
-    deadline = monotonic() + 10
+    deadline = monotonic() + 60
     while len(items) < count:
         assert monotonic() < deadline
         items += device.read(0.2).items

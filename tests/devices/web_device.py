@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from devices.digest import Login
 from devices.driver import Driver, Item, Taken
 from devices.serve_way import ServeWay
-from tests.devices.line import listening
+from tests.devices.line import PATIENCE_S, listening
 
 LOGIN = Login("counter", 'pa"ss')
 Talk = Callable[[socket.socket], None]
@@ -67,10 +68,11 @@ def answering(answer: bytes) -> Talk:
     return talk
 
 
-def until(device: Driver, wanted: int, tries: int = 400) -> list[Item]:
+def until(device: Driver, wanted: int) -> list[Item]:
     """What the device brings until there are `wanted` items."""
     items: list[Item] = []
-    for _ in range(tries):
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         taken: Taken = device.read(0.02)
         items += taken.items
         if len(items) >= wanted:

@@ -197,7 +197,7 @@ def test_damage_found_while_running_is_salvaged_at_once(tmp_path: Path) -> None:
     box = TestBox()
     with running(tmp_path, box) as (desk, _):
         for n in range(300):
-            desk.submit(Submission("door-1", [health(n)], [None], {"n": b"%d" % n})).result(20)
+            desk.submit(Submission("door-1", [health(n)], [None], {"n": b"%d" % n})).result(60)
         desk.ask(lambda buffer: buffer._db.all("PRAGMA wal_checkpoint(TRUNCATE)"))
         stream = desk.ask(lambda buffer: buffer.view().identity).stream
         size = (tmp_path / FILE).stat().st_size
@@ -206,7 +206,7 @@ def test_damage_found_while_running_is_salvaged_at_once(tmp_path: Path) -> None:
         desk.ask(lambda buffer: buffer._db.all("PRAGMA cache_size=0"))
         tickets = [desk.submit(Submission("door-1", [health(n)], [None], {})) for n in range(300, 600)]
         for ticket in tickets:
-            ticket.result(20)
+            ticket.result(60)
 
     assert list(tmp_path.glob(f"{FILE}.damaged-*"))
     with running(tmp_path, box) as (desk, recorder):

@@ -301,12 +301,12 @@ def running(
         yield desk, thread
     finally:
         thread.stop()
-        work.join(20)
+        work.join(60)
         assert not work.is_alive()
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, f"waited 20 s for: {what}"
         time.sleep(0.01)
@@ -324,7 +324,7 @@ def test_submissions_survive_a_failing_disk(tmp_path: Path, fails: tuple[str, ..
     with running(tmp_path, box, FailingOnce) as (desk, _):
         tickets = [desk.submit(Submission("door-1", [health(n)], [None], {"n": b"%d" % n})) for n in range(500)]
         for ticket in tickets:
-            ticket.result(20)
+            ticket.result(60)
         assert FailingOnce.fails == ()
         assert desk.ask(lambda buffer: buffer.state("door-1")) == {"n": b"499"}
 
@@ -336,7 +336,7 @@ def test_submissions_survive_a_failing_disk(tmp_path: Path, fails: tuple[str, ..
 def test_a_batch_leaves_on_its_receipt_alone(tmp_path: Path) -> None:
     """A receipt takes its batch out of the outbox; any other prefix takes nothing."""
     with running(tmp_path, TestBox()) as (desk, _):
-        desk.submit(Submission("door-1", [health(1)], [None], {})).result(20)
+        desk.submit(Submission("door-1", [health(1)], [None], {})).result(60)
         until(lambda: len(desk.parcels(frozenset(), 9)) == 3, "header and two batches")
         parcels = desk.parcels(frozenset(), 9)
 

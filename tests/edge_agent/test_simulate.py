@@ -33,7 +33,7 @@ def playing(*args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def _read(port: str, lines: int) -> list[bytes]:
-    with serial.Serial(port, timeout=10) as opened:
+    with serial.Serial(port, timeout=60) as opened:
         return [opened.read_until(b"\r") for _ in range(lines)]
 
 
@@ -43,7 +43,7 @@ def test_a_serial_device_opens_a_port_and_says_its_lines(tmp_path: Path) -> None
     for _ in range(2):
         with playing("scanner-serial", "--count", "20", "--interval-s", "0", "--seed", "7") as (process, port):
             heard.append(_read(port, 20))
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
     assert heard[0] == heard[1]
     assert all(line.endswith(b"\r") for line in heard[0])
 
@@ -54,7 +54,7 @@ def test_to_names_a_link_that_goes_when_it_ends(tmp_path: Path) -> None:
     with playing("scanner-serial", "--count", "2", "--interval-s", "0", "--to", str(link)) as (process, port):
         assert port == str(link)
         assert len(_read(port, 2)) == 2
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert not link.is_symlink()
 
 
@@ -104,12 +104,12 @@ def test_an_interrupt_ends_it_cleanly(tmp_path: Path) -> None:
     """Ctrl-C while nobody reads: no traceback, no link left."""
     link = tmp_path / "port"
     with playing("scanner-serial", "--to", str(link), "--interval-s", "60") as (process, _):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not link.is_symlink():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert not link.is_symlink()
 
 
@@ -119,7 +119,7 @@ def test_a_device_that_is_asked_listens_and_answers(capsys: pytest.CaptureFixtur
         bodies = set()
         while process.poll() is None:
             with suppress(requests.RequestException):
-                bodies.add(requests.get(f"{url}/x", timeout=10).content)
+                bodies.add(requests.get(f"{url}/x", timeout=60).content)
     assert process.returncode == 0
     assert any(b"summary.EnteredSubtotal.Total=" in body for body in bodies)
     assert main(["simulate", "dahua-count", "--to", "nowhere"]) == 1

@@ -71,7 +71,7 @@ def supervised(folder: Path, device: Scripted) -> Iterator[Callable[[], list[Rec
         work.start()
         yield lambda: kept(folder, box)
         stop.set()
-        work.join(20)
+        work.join(60)
         assert not work.is_alive()
 
 
@@ -140,7 +140,7 @@ def test_a_silent_device_that_comes_back_is_silent_still(tmp_path: Path) -> None
         work.start()
         assert device.done.wait(60)
         stop.set()
-        work.join(20)
+        work.join(60)
     told = [record.data for record in kept(tmp_path, box) if isinstance(record.data, DeviceHealth)]
     assert told == [DeviceHealth("down", "unplugged"), DeviceHealth("silent", "nobody counted")]
 
@@ -163,7 +163,7 @@ def test_a_source_is_confirmed_after_the_commit(tmp_path: Path) -> None:
         work.start()
         until(lambda: bool(seen), "the confirmation")
         stop.set()
-        work.join(20)
+        work.join(60)
 
     assert seen == [1]
 

@@ -9,7 +9,7 @@ import paho.mqtt.client as mqtt
 
 from tests.services import Files
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 class Box:

@@ -88,7 +88,7 @@ class Placed:
             yield desk, thread
         finally:
             thread.stop()
-            work.join(20)
+            work.join(60)
 
     def till(self, url: Path) -> Driver:
         """Small looks, so that a box can be taken away in the middle."""
@@ -108,7 +108,7 @@ class Placed:
                 wait(lambda: station.seen().today >= tickets, f"{tickets} tickets of the till")
             finally:
                 ended.set()
-                work.join(20)
+                work.join(60)
             wait(lambda: recorder.status().cut == recorder.status().accepted, "everything in batches")
             return list(desk.parcels(frozenset(), 10_000))
 

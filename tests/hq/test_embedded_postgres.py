@@ -11,7 +11,7 @@ import pytest
 from hq.data import free_ports
 from hq.embedded.postgres import Postgres
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 @pytest.fixture

@@ -105,7 +105,7 @@ class Reader:
 
     def until(self, count: int) -> list[Item]:
         """Reads on until so many are kept."""
-        deadline = monotonic() + 20
+        deadline = monotonic() + 60
         while len(self.kept) < count:
             assert monotonic() < deadline, f"{len(self.kept)} of {count}"
             self.commit(self.device.read(0.1).items)

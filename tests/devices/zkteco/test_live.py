@@ -220,7 +220,7 @@ def test_the_simulator_speaks_the_protocol() -> None:
     assert (len(punches(read(said))), reasons(read(said))) == (150, [])
     with AnswerWay(("127.0.0.1", 0)) as way:
         threading.Thread(target=way.answer, args=(answerer(Random(1)), 60), daemon=True).start()
-        device = asking(int(way.place.rpartition(":")[2]), timeout_s=20)
+        device = asking(int(way.place.rpartition(":")[2]), timeout_s=60)
         device.open()
         items = until(device, lambda items: len(punches(items)) >= 402)
         device.close()

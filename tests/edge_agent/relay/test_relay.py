@@ -24,7 +24,7 @@ from records.types import PosReceipt
 
 ROOT = Path(__file__).resolve().parents[3]
 UNITS = ROOT / "systemd"
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 STATUS = b"\x10\x04\x01"
 Start = Callable[..., "Relay"]
 
