@@ -17,7 +17,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-
 _EMPTYING_S = 2.0
 
 
