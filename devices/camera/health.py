@@ -7,13 +7,15 @@ A state must last before it is told; the usual picture is learnt while all is we
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from math import sqrt
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from devices.camera.boxes import Picture
+from devices.camera.small import halved
 
 State = Literal["ok", "black", "covered", "defocused", "moved", "frozen", "offline"]
 Grey = NDArray[np.uint8]
@@ -61,8 +63,7 @@ class Health:
         if at - self._looked < LOOK_S:
             return None
         self._looked = at
-        grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), _SIZE, interpolation=cv2.INTER_AREA)
-        return self._lasting(self._state(np.asarray(grey, np.uint8), at), at)
+        return self._lasting(self._state(_grey(picture), at), at)
 
     def lost(self) -> State | None:
         """The stream is gone."""
@@ -142,12 +143,26 @@ class _Usual:
         return float((usual * now).sum()) / scale if scale > 0 else 1.0
 
 
+def _grey(picture: Picture) -> Grey:
+    """The picture as it is looked at."""
+    grey, _ = halved(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), 2 * _SIZE[0] - 1)
+    return np.asarray(cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def _measured(grey: Grey) -> _Look:
     smooth = cv2.GaussianBlur(grey, (5, 5), 0)
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     edges = cv2.resize(cv2.magnitude(across, down), _EDGES, interpolation=cv2.INTER_AREA)
-    rows, columns = _TILES
-    tiles = grey.reshape(rows, _SIZE[1] // rows, columns, _SIZE[0] // columns)
-    flat = tiles.std(axis=(1, 3)) < _FLAT / 2
-    fine = float(cv2.Laplacian(grey, cv2.CV_32F).var())
-    return _Look(float(grey.mean()), float(grey.std()), flat, fine, np.asarray(edges, np.float32))
+    sums, squares = (_in_tiles(each) for each in cv2.integral2(grey))
+    flat = np.sqrt(np.maximum(squares - sums * sums, 0)) < _FLAT / 2
+    mean = float(sums.mean())
+    deviation = sqrt(max(0.0, float(squares.mean()) - mean * mean))
+    _, fine = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    return _Look(mean, deviation, flat, float(fine[0, 0]) ** 2, np.asarray(edges, np.float32))
+
+
+def _in_tiles(integral: NDArray[Any]) -> NDArray[np.float64]:
+    """The mean in each tile of what was summed up from the upper left corner."""
+    high, wide = _SIZE[1] // _TILES[0], _SIZE[0] // _TILES[1]
+    corners = np.asarray(integral[::high, ::wide], np.float64)
+    return np.diff(np.diff(corners, axis=0), axis=1) / (high * wide)

@@ -7,8 +7,8 @@ is learnt from the stretches that are seen alone and whole, unless it is set.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
-from statistics import median
 from typing import NamedTuple
 
 import cv2
@@ -16,15 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.camera.boxes import Box, Picture
+from devices.camera.small import halved
 
 WIDTH = 320  # at most
 _HISTORY = 1000  # pictures that make the floor: somebody who waits for minutes becomes part of it
 _WARM = 15  # pictures after which somebody who stands still does not soon become floor
 _UNLIKE = 400.0  # squared distance from which a pixel is not floor
 _EVEN, _BRIGHTEST = 128.0, 4.0  # every picture is made as bright: dusk and lamps are no people
-_FOREGROUND = 200  # shadows are marked 127
+_SHADOW = 127  # as the mask marks it; what is neither it nor floor is 255
 _LIGHT = 0.7  # of the picture that is not floor: the light changed
 _ENOUGH = 20  # people seen alone, from which a person's size is known
+_REMEMBERED = 200  # of them
 _LEAST = 0.0015  # of the picture that a person covers at least, where its size is not known
 _SCORE = 0.5  # enough to begin a track, not to be sure at once
 _PART = 0.35  # of a person's size that is somebody
@@ -39,7 +41,7 @@ class _Stretch(NamedTuple):
     right: int
     bottom: int
     area: int
-    labels: NDArray[np.int32]
+    labels: NDArray[np.uint16]
     label: int
 
     @property
@@ -54,6 +56,26 @@ class _Stretch(NamedTuple):
         return np.asarray(np.add(np.argwhere(within), [self.top, self.left]), np.int32)
 
 
+class _Sizes:
+    """Pixels that people covered who were seen alone, the last ones: in order of coming, and of size."""
+
+    def __init__(self) -> None:
+        self._came: deque[int] = deque()
+        self._sorted: list[int] = []
+
+    def add(self, size: int) -> None:
+        if len(self._came) == _REMEMBERED:
+            del self._sorted[bisect_left(self._sorted, self._came.popleft())]
+        self._came.append(size)
+        insort(self._sorted, size)
+
+    @property
+    def median(self) -> float | None:
+        """None while too few were seen."""
+        count = len(self._sorted)
+        return (self._sorted[(count - 1) // 2] + self._sorted[count // 2]) / 2 if count > _ENOUGH else None
+
+
 class Overhead:
     """Boxes of who is below. person: pixels of the source that a person covers; None where it is learnt"""
 
@@ -61,13 +83,13 @@ class Overhead:
         self._floor = cv2.createBackgroundSubtractorKNN(_HISTORY, _UNLIKE, detectShadows=True)
         self._person = person
         self._pictures = 0
-        self._sizes: deque[float] = deque(maxlen=200)
+        self._sizes = _Sizes()
 
     def find(self, picture: Picture) -> list[Box]:
         """What stands on the floor, in pixels of the source."""
-        small, times = _halved(picture)
+        small, times = halved(picture, WIDTH)
         marked = self._marked(_even(small))
-        if marked.mean() > _LIGHT:
+        if cv2.countNonZero(marked) > _LIGHT * marked.size:
             return []
         opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         whole = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
@@ -78,13 +100,11 @@ class Overhead:
         self._pictures += 1
         rate = 1 / (self._pictures if self._pictures <= _WARM else _HISTORY)
         mask = self._floor.apply(cv2.GaussianBlur(even, (3, 3), 0), learningRate=rate)
-        return np.asarray(mask >= _FOREGROUND, np.uint8)
+        return np.asarray(cv2.threshold(mask, _SHADOW, 1, cv2.THRESH_BINARY)[1], np.uint8)
 
     def _size(self, times: int) -> float | None:
         """Pixels of the small picture that a person covers; None while too few were seen."""
-        if self._person:
-            return self._person / times**2
-        return median(self._sizes) if len(self._sizes) > _ENOUGH else None
+        return self._person / times**2 if self._person else self._sizes.median
 
     def _people(self, stretch: _Stretch, times: int, pixels: int) -> list[Box]:
         person = self._size(times)
@@ -92,28 +112,25 @@ class Overhead:
             return []
         if person is None or stretch.area < _MANY * person:
             if stretch.whole:
-                self._sizes.append(stretch.area)
+                self._sizes.add(stretch.area)
             return [_box(stretch.left, stretch.top, stretch.right, stretch.bottom, times)]
         return [_around(part, times) for part in _parts(stretch.pixels(), round(stretch.area / person))]
 
 
-def _halved(picture: Picture) -> tuple[Picture, int]:
-    """The picture as small as it is looked at, and how many times smaller; halving costs a fifth of any other size."""
-    small, times = picture, 1
-    while small.shape[1] > WIDTH:
-        size = small.shape[1] // 2, small.shape[0] // 2
-        small, times = np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8), times * 2
-    return small, times
-
-
 def _even(small: Picture) -> Picture:
-    brightness = max(1.0, float(np.median(small[::4, ::4])))
+    brightness = max(1.0, float(_middle(small[::4, ::4])))
     return np.asarray(cv2.convertScaleAbs(small, alpha=min(_BRIGHTEST, _EVEN / brightness)), np.uint8)
+
+
+def _middle(values: Picture) -> int:
+    """The median, the upper one of two; by counting, which for bytes is quicker than any sorting."""
+    within = np.bincount(values.reshape(-1)).cumsum()
+    return int(np.searchsorted(within, values.size // 2, side="right"))
 
 
 def _stretches(marked: NDArray[np.uint8]) -> list[_Stretch]:
     """Each connected stretch."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(marked)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(marked, ltype=cv2.CV_16U)
     found = []
     for number in range(1, count):
         left, top, width, height, area = (int(value) for value in stats[number])

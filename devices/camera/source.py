@@ -35,6 +35,7 @@ os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "rtsp_transport;tcp|fpsprobesize;2
 os.environ["OPENCV_FFMPEG_LOGLEVEL"] = "-8"  # nothing: what FFmpeg prints may hold the address with its password
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 cv2.setNumThreads(1)  # the tills' machine has other work
+_ONE_THREAD = [cv2.CAP_PROP_N_THREADS, 1]  # and a decoder with several holds a picture back for each
 
 
 class Frame(NamedTuple):
@@ -65,7 +66,7 @@ class Recording:
     """Each n-th picture of a file."""
 
     def __init__(self, path: str, options: Options) -> None:
-        self._capture = cv2.VideoCapture(path)
+        self._capture = cv2.VideoCapture(path, cv2.CAP_ANY, _ONE_THREAD)
         if not self._capture.isOpened():
             raise DeviceOffline(f"{path} is no video that can be read")
         told = self._capture.get(cv2.CAP_PROP_FPS)
@@ -161,7 +162,7 @@ def _opened(options: Options) -> cv2.VideoCapture:
         return device
     timeout = int(options.timeout_s * 1000)
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout]
-    stream = cv2.VideoCapture(_address(options), cv2.CAP_FFMPEG, limits)
+    stream = cv2.VideoCapture(_address(options), cv2.CAP_FFMPEG, [*limits, *_ONE_THREAD])
     if not stream.isOpened():
         raise DeviceOffline(why(options.source, login=bool(options.user)))
     return stream

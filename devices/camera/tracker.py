@@ -71,7 +71,8 @@ class Tracker:
         high = [box for box in boxes if box.score >= self._sure]
         low = [box for box in boxes if box.score < self._sure]
         left, high = self._match(self.tracks, high, at)
-        self._match(left, low, at)
+        if low:
+            self._match(left, low, at)
         for box in high:
             if all(box.overlap(track.box) < _SAME or track.seen != at for track in self.tracks):
                 self.tracks.append(Track(self._next, box, at, at))
