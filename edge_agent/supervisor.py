@@ -6,6 +6,9 @@ The only broad `except` of the agent stands here: a driver's bug must not stop t
 
 A port that can be opened proves no device behind it: a lost one is up again when it has brought a reading, or has been
 open for a while.
+
+What a driver says of its device may quote it (a database names the value that it stumbled over): it is masked before
+log, heartbeat and record have it.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from random import Random, SystemRandom
 from typing import NamedTuple
 
 from devices.driver import DeviceOffline, Driver, Item, Reading
+from edge_agent.cleaning.text import mask
 from edge_agent.intake import Intake
 from edge_agent.recorder.desk import BufferFull
 from edge_agent.station import Station
@@ -89,7 +93,7 @@ def supervise(driver: Driver, station: Station, intake: Intake, stop: threading.
                     _apply(supervision.step(Works()), station, intake, stop)
         except DeviceOffline as lost:
             driver.close()
-            _apply(supervision.step(Failed(str(lost))), station, intake, stop)
+            _apply(supervision.step(Failed(mask(str(lost)))), station, intake, stop)
         except Exception as bug:  # noqa: BLE001 (the one place: see the docstring of the module)
             where = traceback.extract_tb(bug.__traceback__)[-1]  # not the message: it may quote what was read
             log.error("event=driver-failed device=%s error=%s at=%s:%s", station.id, type(bug).__name__, *where[:2])
@@ -103,7 +107,7 @@ def _read(driver: Driver, station: Station, intake: Intake, stop: threading.Even
     taken = driver.read(READ_S)
     station.beat()
     if taken.note:
-        log.warning("event=device-note device=%s note=%r", station.id, taken.note)
+        log.warning("event=device-note device=%s note=%r", station.id, mask(taken.note))
     if taken.confirm is None:
         if taken.items:
             intake.take(station, taken.items, waits=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from textwrap import shorten
 from time import monotonic
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -186,11 +187,13 @@ def _table(name: str) -> Any:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Turns the database's complaints into ours, without statements and values."""
+    """Turns the database's complaints into ours, without the statement; cut between words, so that no number is cut
+    which is masked only as a whole.
+    """
     try:
         yield
     except DBAPIError as error:
-        first = str(error.orig).strip().partition("\n")[0][:200]
+        first = shorten(str(error.orig).strip().partition("\n")[0], 200, placeholder=" …")
         raise DeviceOffline(f"the till's database refuses ({first}): is it up, reachable and not locked?") from error
     except SQLAlchemyError as error:
         raise DeviceOffline(f"the till's database cannot be read: {type(error).__name__}") from error

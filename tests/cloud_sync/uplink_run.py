@@ -15,11 +15,12 @@ from cloud_sync.uplink.hearing import Pin
 from cloud_sync.uplink.inbox import Inbox
 from cloud_sync.uplink.messages import TimeOfDay
 from cloud_sync.uplink.mqtt import Broker, MqttLink, Tls
+from cloud_sync.uplink.ports import Outbox
 from cloud_sync.uplink.run import Loop
 from cloud_sync.uplink.settings import Settings
 from cloud_sync.wire.downlink import Kind, Order
 from cloud_sync.wire.topics import Address
-from tests.cloud_sync.uplink_parts import PIN, MemoryOutbox
+from tests.cloud_sync.uplink_parts import PIN
 from tests.services import TOPIC_ROOT, Files
 
 DEADLINE_S = 60.0
@@ -78,7 +79,7 @@ class Orders:
 class Running:
     """A whole uplink on its thread."""
 
-    def __init__(self, brokers: list[Broker], files: Files, outbox: MemoryOutbox, pin: Pin, address: Address) -> None:
+    def __init__(self, brokers: list[Broker], files: Files, outbox: Outbox, pin: Pin, address: Address) -> None:
         self.inbox, self.agent, self.stop = Inbox(), Orders(), threading.Event()
         ways = ("wired",) * len(brokers)
         settings = Settings(spread_s=0.0, resend_s=1.0, notice_s=3.0, larger_s=5.0, ways=ways)
@@ -102,7 +103,7 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    brokers: list[Broker], files: Files, outbox: MemoryOutbox, pin: Pin = PIN, address: Address = BOX
+    brokers: list[Broker], files: Files, outbox: Outbox, pin: Pin = PIN, address: Address = BOX
 ) -> Iterator[Running]:
     made = Running(brokers, files, outbox, pin, address)
     try:

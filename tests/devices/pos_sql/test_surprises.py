@@ -163,7 +163,9 @@ def test_a_query_does_not_run_for_ever(till: Till) -> None:
 
 
 def test_a_postgresql_till_is_read_and_cannot_be_written(tmp_path: Path, database: str) -> None:
-    """Decimals, times with zones and padded codes of a real server; its session refuses to write and to run on."""
+    """Decimals, times with zones and padded codes of a real server; its session refuses to write and to run on. What it
+    complains of is cut between words: a number, which is masked as a whole, stays whole or goes.
+    """
     with psycopg.connect(database, autocommit=True) as server:
         server.execute(
             "CREATE TABLE sale_line (id bigserial PRIMARY KEY, no char(12), till char(4), at timestamptz, "
@@ -200,6 +202,12 @@ def test_a_postgresql_till_is_read_and_cannot_be_written(tmp_path: Path, databas
     for statement, says in (("DELETE FROM payment", "read-only transaction"), ("SELECT pg_sleep(60)", "timeout")):
         with pytest.raises(DeviceOffline, match=says), opened.look() as look:
             look._connection.exec_driver_sql(statement)
+    quoted = (
+        f"{'x' * 145} 4111111111111111"  # which begins before the place where a complaint is cut, and ends after it
+    )
+    with pytest.raises(DeviceOffline, match="invalid input syntax") as caught, opened.look() as look:
+        look._connection.exec_driver_sql(f"SELECT '{quoted}'::int")
+    assert "4111" not in str(caught.value)
     opened.close()
 
 
