@@ -22,6 +22,8 @@ from records import ClockQuality, Record
 from records.types import PosReceipt, Quarantine, SaleLine, Scan, Transaction
 
 MAX_RAW = 4096  # bytes of a rejected input that are kept
+_LOOK_AHEAD = 96  # bytes; a card number has 73 with the widest spaces between its digits
+_HALF_NUMBER = re.compile(rb"(?<![0-9])((?:[0-9][ .\-_\x80-\xff]{0,3}){6})((?:[0-9][ .\-_\x80-\xff]{0,3})+)\Z")
 
 _PEOPLE = {"operator": "p-", "person": "p-", "subject": "p-", "customer": "c-"}
 _IDENTITIES = {"transaction_id", "source_id"}  # must stay distinct from each other: never starred
@@ -75,11 +77,20 @@ def clean(reading: Reading, device: str, policy: Policy, moment: Moment) -> Reco
 
 def quarantine(rejected: Rejected, device: str) -> Record:
     """The record of what was set aside: at most `MAX_RAW` bytes of it, masked, in base64."""
-    raw = mask_bytes(rejected.raw[: MAX_RAW + 64])[:MAX_RAW]  # masked first, so that the cut halves no number
+    raw = mask_bytes(rejected.raw[: MAX_RAW + _LOOK_AHEAD])[:MAX_RAW]  # masked first, so that the cut halves no number
+    if len(rejected.raw) == MAX_RAW:  # where drivers cut
+        raw = _without_half_number(raw)
     reason = mask(rejected.reason)
     if len(rejected.raw) > MAX_RAW:
         reason = f"{reason} (the first {MAX_RAW} of {len(rejected.raw)} bytes are kept)"
     return Record(device, rejected.at, Quarantine(device, reason, b64encode(raw).decode()))
+
+
+def _without_half_number(raw: bytes) -> bytes:
+    """`raw` without the digits at its end that may be the head of a card number, but for the first six."""
+    return raw[:-_LOOK_AHEAD] + _HALF_NUMBER.sub(
+        lambda found: found[1] + re.sub(rb"[0-9]", b"*", found[2]), raw[-_LOOK_AHEAD:]
+    )
 
 
 def _bad_time(at: datetime, policy: Policy, moment: Moment) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -204,3 +205,18 @@ def test_quarantine_is_masked_bounded_and_readable() -> None:
     assert PAN not in made.data.reason
     assert str(len(raw)) in made.data.reason
     assert (made.device, made.at, made.data.device) == ("till-1", NOW, "till-1")
+
+
+@pytest.mark.parametrize("separator", ["", " ", "-", "\u3000"])
+@pytest.mark.parametrize("digits", range(5, 20))
+def test_a_number_that_a_driver_cut_is_masked_too(separator: str, digits: int) -> None:
+    """Nobody can tell whether it was a card's: six digits stay, and four more where the rest is a number itself."""
+    end = separator.join(PAN[:digits]).encode()
+    made = quarantine(Rejected("cut", b"x" * (MAX_RAW - len(end)) + end, NOW), "till-1")
+
+    assert isinstance(made.data, t.Quarantine)
+    kept = b64decode(made.data.raw)
+    assert len(kept) == MAX_RAW
+    shown = re.sub(rb"[^0-9]", b"", kept).decode()
+    assert shown[:6] == PAN[:digits][:6]
+    assert len(shown) <= (6 if digits < 13 else 10)
