@@ -15,6 +15,7 @@ from hq.data import Data, Settings, free_ports, private_directory
 from hq.embedded.postgres import Postgres
 from hq.warehouse import migrate
 from tests.cloud_sync.ingest.box import OPENING, Box
+from tests.hq.placed import Headquarters
 from tests.hq.warehouse.houses import PostgresHouse
 
 TEMPLATE = "migrated"
@@ -81,3 +82,11 @@ def migrated(session_database: Postgres, template: sql.Identifier) -> Iterator[s
 def house(migrated: str, box: Box) -> PostgresHouse:
     """A warehouse that knows the box."""
     return PostgresHouse(migrated, [box])
+
+
+@pytest.fixture
+def headquarters(migrated: str) -> Iterator[Headquarters]:
+    """Where boxes can be registered beside a till."""
+    house = PostgresHouse(migrated, [])
+    yield Headquarters(house)
+    house.port.close()
