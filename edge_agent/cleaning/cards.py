@@ -40,7 +40,8 @@ _CARD_WORD = re.compile(
     r"(?i)card(?!igan|board|io)|\bpan\b|AccountNumber|卡号|卡號|账号|帳號|银联|銀聯|银行卡|刷卡|visa|master|amex|unionpay|debit|credit"
 )
 _OTHER_WORD = re.compile(  # directly before the number, with what may stand between: DiscountReference>, "order_id": "
-    r"(?i)(?:reference|\bref|order|invoice|voucher|coupon|serial|sscc|parcel|tracking|trace|barcode"
+    r"(?i)(?:reference|\bref(?=_|no|nr|id|num|[^a-z])"  # no refund, and nothing that is refused
+    r"|order|invoice|voucher|coupon|serial|sscc|parcel|tracking|trace|barcode"
     r"|单号|單號|订单|訂單|流水|编号|編號|参考|參考|运单|運單|条码|條碼|凭证|憑證)"
     r"[a-z_]*(?:\s?(?:no|nr|id|number|号|號))?[^0-9a-z]{0,6}$"
 )

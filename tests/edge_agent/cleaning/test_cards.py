@@ -114,6 +114,8 @@ def test_an_expiry_beside_a_card_goes() -> None:
         "<IKEA:DiscountReference>6275980230292499398</IKEA:DiscountReference>",
         "376130321109103421",
         '{"order_id": "4111111111111111"}',
+        "Ref. 4111111111111111",
+        "RefNo:4111111111111111",
         "订单号:4111111111111111",
         "4.00 12.50 123.45 1234.56 88.00",
         "2026-11-21 09:00:00 138-1234-5678",
@@ -131,6 +133,12 @@ def test_an_order_before_a_card_hides_nothing() -> None:
     """A word for an order speaks only for the number directly behind it."""
     assert "4111111111111111" not in mask("Order 12 paid 4111111111111111")
     assert "4111111111111111" not in mask("order card 4111111111111111")
+
+
+def test_a_refund_is_no_reference() -> None:
+    """Words that only begin like one hide nothing."""
+    assert mask("Refund 4111111111111111") == "Refund 411111******1111"
+    assert mask("refused: 4111-1111-1111-1111") == "refused: 4111-11**-****-1111"
 
 
 @given(st.text(alphabet="0123456789 -./=^%B;卡号 order:", max_size=80))

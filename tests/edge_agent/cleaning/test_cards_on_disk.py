@@ -57,6 +57,13 @@ RAW = [
     ";{}=25121010000012300000?",
     "<PAN>{}</PAN><ExpirationDate>2027-12</ExpirationDate>",
 ]
+COMPLAINTS = [
+    "Conversion failed when converting the varchar value '{}' to data type int",
+    'invalid input syntax for type integer: "{}"',
+    "Incorrect integer value: '{}' for column 'amount' at row 1",
+    "Duplicate entry '{}' for key 'PRIMARY'",
+    "{}.xml cannot leave /srv/till (Permission denied)",
+]
 
 
 def said(numbers: list[str], name: str, rng: Random) -> Iterator[Item]:
@@ -109,7 +116,7 @@ def script(numbers: list[str], rng: Random) -> Iterator[Taken | Exception]:
     """
     left = iter(numbers)
     for turn, batch in enumerate(iter(lambda: list(islice(left, PLACES * 200)), [])):
-        quoted = "; ".join(rng.choice(TEXTS).format(written(number, rng)) for number in batch[:QUOTED])
+        quoted = "; ".join(rng.choice(COMPLAINTS + TEXTS).format(written(number, rng)) for number in batch[:QUOTED])
         if turn % 3 == 0:
             yield DeviceOffline(f"the database refuses ({quoted}): is it up, reachable and not locked?")
         items: list[Item] = []
