@@ -46,13 +46,17 @@ class Scene:
         self.agent.configure([], {})
         self.hq.start()
         self.hq.await_ready()
+        self._looking: psycopg.Connection[tuple[object, ...]] | None = None
 
     @property
     def dsn(self) -> str:
         return database(Data(self.hq.data)).dsn()
 
     def stored(self) -> int:
-        return stored_count(self.dsn)
+        """Looked at often, so on a connection that stays: each new one costs as much as hundreds of records."""
+        if self._looking is None:
+            self._looking = psycopg.connect(self.dsn, autocommit=True)
+        return stored_count(self._looking)
 
     def fill(self, records: Sequence[Record]) -> int:
         """Records accepted and cut into batches as the agent does it; how many numbers were given."""
@@ -79,6 +83,8 @@ class Scene:
 
     def close(self) -> None:
         self.agent.stop()
+        if self._looking is not None:
+            self._looking.close()
         self.hq.stop()
 
     def __enter__(self) -> Scene:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
+
 from hq.data import Data
 from hq.headquarters import database
 from simulation.feeds import Feed
@@ -35,7 +37,8 @@ class Stage:
         return database(Data(self.hq.data)).dsn()
 
     def stored(self) -> int:
-        return stored_count(self.dsn)
+        with psycopg.connect(self.dsn) as db:
+            return stored_count(db)
 
     def tally(self, store: Store) -> Tally:
         """Counts both ends; the store's agent must have stopped, headquarters must run."""

@@ -37,11 +37,10 @@ def ledger(buffer: Path) -> tuple[bytes, str, dict[int, int]]:
         return stream, store, {lane: following - 1 for lane, following in db.execute("SELECT lane, next FROM lane")}
 
 
-def stored_count(dsn: str) -> int:
+def stored_count(db: psycopg.Connection[Any]) -> int:
     """Records that HQ has stored."""
-    with psycopg.connect(dsn) as db:
-        (count,) = db.execute("SELECT coalesce(sum(upper(seqs) - lower(seqs)), 0) FROM claim").fetchone() or (0,)
-        return int(count)
+    (count,) = db.execute("SELECT coalesce(sum(upper(seqs) - lower(seqs)), 0) FROM claim").fetchone() or (0,)
+    return int(count)
 
 
 def tally(buffer: Path, dsn: str) -> Tally:

@@ -28,8 +28,9 @@ from cloud_sync.wire.downlink import Message as Body
 from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up, parse_up
 
-MAX_RECORDS = 50_000  # of one transaction
-ENOUGH = 10_000  # records; with less a transaction's own cost shows
+# Records of one transaction: with fewer its own cost shows, with more of them nothing of a draining store's window
+# would be on its way or be opened meanwhile.
+ENOUGH = 8_000
 ENOUGH_MESSAGES = 500
 MAX_EPOCHS = 20_000  # open at once; the oldest are looked up again when they come
 BOX_KNOWN = timedelta(seconds=30)  # how long a revoked key may still be believed
@@ -258,7 +259,7 @@ class Core:
         if self._work is not None or not self._ready:
             return []
         records = 0
-        while self._ready and records < MAX_RECORDS:
+        while self._ready and records < ENOUGH:
             self._under_way.append(self._ready.pop(0))
             records += self._under_way[-1].records
         self._pressure.begins(now)

@@ -86,6 +86,24 @@ def test_what_waits_for_its_transaction_is_bounded(box: Box) -> None:
     assert len(world.warehouse.rows) == ENOUGH
 
 
+def test_a_drained_window_goes_in_several_transactions(box: Box) -> None:
+    """What comes at once is more than one transaction takes: the rest goes into the next, in order."""
+    world = World([box])
+    world.arrive(box.send_header())
+    batches = [box.send_batch(weigh(ENOUGH // 4)) for _ in range(10)]
+    sizes: list[int] = []
+    firsts: list[int] = []
+    (effect,) = world.core.step(Arrived(tuple(batches)), NOW)
+    while isinstance(effect, Commit):
+        taken = [batch.first for batch in effect.work.batches()]
+        sizes.append(len(taken))
+        firsts += taken
+        effect = world.core.step(Committed(world.warehouse.commit(effect.work)), NOW)[-1]
+
+    assert (sizes, firsts) == ([4, 4, 2], sorted(firsts))
+    assert len(world.warehouse.rows) == 10 * (ENOUGH // 4)
+
+
 def test_what_failed_comes_again_and_is_stored_once(box: Box) -> None:
     """After a failure everything goes back to the broker, unanswered, and its second coming is stored."""
     world = World([box])
