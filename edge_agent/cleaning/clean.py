@@ -209,7 +209,7 @@ def _text(name: str, value: str, policy: Policy) -> str:
 
 
 def _holds_card(identifier: str) -> bool:
-    return any(is_card(digits) for digits in _LONG_NUMBER.findall(identifier))
+    return mask_cards(identifier) != identifier or any(map(is_card, _LONG_NUMBER.findall(identifier)))
 
 
 def _found(data: Any, changes: Mapping[str, Any]) -> tuple[str, ...]:

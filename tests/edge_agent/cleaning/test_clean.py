@@ -123,10 +123,22 @@ def test_a_masked_line_is_flagged() -> None:
 
 def test_a_card_as_transaction_number_stays_distinct() -> None:
     """Starring would make two sales one; a keyed token keeps them apart."""
-    ends = [number for number in ("4111111111111111", "4111112111111110", "4111110011111111") if number]
-    tokens = {record(sale(transaction_id=number)).data.transaction_id for number in ends}  # type: ignore[attr-defined]
-    assert len(tokens) == 3
-    assert "4111111111111111" not in tokens
+    cards = (
+        "4111111111111111",
+        "4111112111111110",
+        "4111110011111111",
+        "4111-1111-1111-1111",
+        "till 2/4111 1111 1111 1111",
+    )
+    tokens = {record(sale(transaction_id=number)).data.transaction_id for number in cards}  # type: ignore[attr-defined]
+    assert len(tokens) == len(cards)
+    assert not [token for token in tokens if "1111" in token]
+
+
+def test_a_ticket_number_in_parts_stays() -> None:
+    """Store, till, day and number with separators are no card."""
+    for number in ("0214-03-20261121-000189", "20261121-101500-0189", "0214/03/0000189"):
+        assert record(sale(transaction_id=number)).data.transaction_id == number  # type: ignore[attr-defined]
 
 
 def test_order_numbers_that_look_like_payment_codes_stay() -> None:
