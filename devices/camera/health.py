@@ -21,7 +21,7 @@ State = Literal["ok", "black", "covered", "defocused", "moved", "frozen", "offli
 Grey = NDArray[np.uint8]
 Edges = NDArray[np.float32]
 
-LOOK_S = 0.5  # between two looks
+LOOK_S = 1.0  # between two looks: each costs as much as a tenth of looking for people in a picture
 _SIZE = (320, 240)
 _TILES = (4, 4)
 _EDGES = (80, 60)
@@ -31,8 +31,8 @@ _BLANK = 4.0  # standard deviation without detail anywhere
 _COVERED = 0.6  # of the tiles that had detail and have none
 _BLUR = 0.15  # of the usual fine detail
 _OTHER = 0.3  # correlation of edges below which it is another view
-_LEARN = 20  # looks before defocused and moved can be told
-_RATE = 0.05  # of a look that goes into the usual picture
+_LEARN = 10  # looks before defocused and moved can be told
+_RATE = 0.1  # of a look that goes into the usual picture
 
 
 class _Look(NamedTuple):

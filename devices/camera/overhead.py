@@ -28,6 +28,8 @@ _LIGHT = 0.7  # of the picture that is not floor: the light changed
 _ENOUGH = 20  # people seen alone, from which a person's size is known
 _REMEMBERED = 200  # of them
 _LEAST = 0.0015  # of the picture that a person covers at least, where its size is not known
+_SPECKS, _GAPS = np.ones((3, 3), np.uint8), np.ones((9, 9), np.uint8)  # smaller ones are taken out, and closed
+_SAMPLE = 49  # of so many values one tells the brightness; odd, so that all colours and columns have their turn
 _SCORE = 0.5  # enough to begin a track, not to be sure at once
 _PART = 0.35  # of a person's size that is somebody
 _MANY = 1.7  # persons' sizes from which a stretch is several
@@ -56,7 +58,7 @@ class _Stretch(NamedTuple):
         return np.asarray(np.add(np.argwhere(within), [self.top, self.left]), np.int32)
 
 
-class _Sizes:
+class Sizes:
     """Pixels that people covered who were seen alone, the last ones: in order of coming, and of size."""
 
     def __init__(self) -> None:
@@ -83,7 +85,7 @@ class Overhead:
         self._floor = cv2.createBackgroundSubtractorKNN(_HISTORY, _UNLIKE, detectShadows=True)
         self._person = person
         self._pictures = 0
-        self._sizes = _Sizes()
+        self._sizes = Sizes()
 
     def find(self, picture: Picture) -> list[Box]:
         """What stands on the floor, in pixels of the source."""
@@ -91,8 +93,8 @@ class Overhead:
         marked = self._marked(_even(small))
         if cv2.countNonZero(marked) > _LIGHT * marked.size:
             return []
-        opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-        whole = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)), np.uint8)
+        opened = cv2.morphologyEx(marked, cv2.MORPH_OPEN, _SPECKS)
+        whole = np.asarray(cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _GAPS), np.uint8)
         return [box for stretch in _stretches(whole) for box in self._people(stretch, times, whole.size)]
 
     def _marked(self, even: Picture) -> NDArray[np.uint8]:
@@ -118,13 +120,13 @@ class Overhead:
 
 
 def _even(small: Picture) -> Picture:
-    brightness = max(1.0, float(_middle(small[::4, ::4])))
+    brightness = max(1.0, float(_middle(small.reshape(-1)[::_SAMPLE])))
     return np.asarray(cv2.convertScaleAbs(small, alpha=min(_BRIGHTEST, _EVEN / brightness)), np.uint8)
 
 
 def _middle(values: Picture) -> int:
     """The median, the upper one of two; by counting, which for bytes is quicker than any sorting."""
-    within = np.bincount(values.reshape(-1)).cumsum()
+    within = np.bincount(values).cumsum()
     return int(np.searchsorted(within, values.size // 2, side="right"))
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import cv2
+import numpy as np
 import pytest
 
 from devices.camera.analysis import Analysis
@@ -47,6 +49,18 @@ def test_a_clip_is_counted_exactly(name: str) -> None:
     assert counted(items) == truth(CLIPS[name])
     states = [item.data.state for item in items if isinstance(item, Reading) and isinstance(item.data, CameraHealth)]
     assert set(states) <= {"ok"}
+
+
+@pytest.mark.parametrize("name", ["three abreast", "deep shadow"])
+def test_a_larger_picture_is_counted_alike(name: str) -> None:
+    """Twice as wide, with noise of its own: it is looked at at a quarter of its size."""
+    noise = np.random.default_rng(4)
+    pictures = (
+        np.clip(cv2.resize(each, (960, 720)) + noise.normal(0, 4, (720, 960, 1)), 0, 255).astype(np.uint8)
+        for each in CLIPS[name].pictures(1)
+    )
+    chosen = options(lines={"door": tuple(2 * corner for corner in LINE)})
+    assert counted(looked(pictures, chosen)) == truth(CLIPS[name])
 
 
 def test_a_crossing_is_told_at_its_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
+from statistics import median
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from devices.camera.geometry import Area, Line
 from devices.camera.health import Health, State
 from devices.camera.heat import Heat
 from devices.camera.options import Options
+from devices.camera.overhead import Sizes
 from devices.camera.scene import FPS, Scene, Walker
 from devices.camera.source import Behind
 from devices.camera.tracker import MEMORY_S, Tracker
@@ -102,6 +104,15 @@ def test_a_heat_map_adds_up() -> None:
     assert maps[0].grid[0][0] == maps[0].grid[2][3] == 11
 
 
+@given(st.lists(st.integers(1, 50), max_size=260))
+def test_a_persons_size_is_the_median_of_the_last(seen: list[int]) -> None:
+    """Of two hundred, once more than twenty were seen."""
+    sizes = Sizes()
+    for size in seen:
+        sizes.add(size)
+    assert sizes.median == (median(seen[-200:]) if len(seen) > 20 else None)
+
+
 # --- health ------------------------------------------------------------------------------------------------------
 
 SCENE = Scene(
@@ -148,6 +159,15 @@ def test_a_faulty_picture_is_told_once_and_cleared_once(fault: State) -> None:
     spoil = FAULTS[fault]
     pictures = enumerate(islice(_every_fifth(SCENE), 180))
     assert _states(spoil(each, n) if 60 <= n < 120 else each for n, each in pictures) == ["ok", fault, "ok"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_larger_picture_is_judged_alike(fault: State) -> None:
+    """It is halved first."""
+    spoil = FAULTS[fault]
+    pictures = enumerate(islice(_every_fifth(SCENE), 120))
+    spoilt = (spoil(each, n) if n >= 60 else each for n, each in pictures)
+    assert _states(np.asarray(cv2.resize(each, (960, 720)), np.uint8) for each in spoilt) == ["ok", fault]
 
 
 def test_a_fault_that_passes_quickly_is_not_told() -> None:
