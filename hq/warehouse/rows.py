@@ -61,9 +61,10 @@ def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
 
 
 class Formed(NamedTuple):
-    """A record made ready for its table. text: the values from `device` on; source: the event it claims."""
+    """A record made ready for its table. at: of the record; text: the values from `device` on; source: its event."""
 
     opened: Opened
+    at: str
     text: str
     source: SourceKey | None
 
@@ -79,16 +80,17 @@ def formed(opened: Opened) -> Formed:
     except _Nul:
         device, held, replaced = _without_nul(plan, record.device, values)
         extra = {**extra, NUL_REPLACED: replaced}
-    common = (device, _iso(record.at), _bigint(record.mono_ms), str(int(record.clock)))
+    at = _iso(record.at)
+    common = (device, at, _bigint(record.mono_ms), str(int(record.clock)))
     last = json_text(extra) if extra else NULL
-    return Formed(opened, "\t".join((*common, *held, last)), source_of(opened))
+    return Formed(opened, at, "\t".join((*common, *held, last)), source_of(opened))
 
 
 def line(place: Place, seq: int, record: Formed, duplicate_of: str | None) -> str:
     """The values of `columns` as a line of COPY."""
     at = record.opened.record.at
-    effective = at if place.opened <= at <= place.until else max(min(at, place.until), place.opened)
-    return f"{place.head}\t{seq}\t{place.received}\t{duplicate_of or NULL}\t{_iso(effective)}\t{record.text}\n"
+    effective = record.at if place.opened <= at <= place.until else _iso(max(min(at, place.until), place.opened))
+    return f"{place.head}\t{seq}\t{place.received}\t{duplicate_of or NULL}\t{effective}\t{record.text}\n"
 
 
 def columns(table: Table) -> list[str]:
