@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 
 import cv2
@@ -36,11 +37,13 @@ def record(path: Path) -> None:
 
 
 def forms(path: Path) -> dict[str, bytes]:
-    """What a leak could hold: the file itself, and its first picture as the agent sees it."""
+    """What a leak could hold: the file itself, its first picture as the agent sees it, and both as text (base64)."""
     capture = cv2.VideoCapture(str(path))
     good, picture = capture.read()
     assert good
-    return {"file": path.read_bytes(), **_planes(np.asarray(picture, np.uint8))}
+    shapes = {"file": path.read_bytes(), **_planes(np.asarray(picture, np.uint8))}
+    texts = {f"{name}, text {cut}": b64encode(shapes[name][cut:]) for name in ("file", "bgr") for cut in range(3)}
+    return shapes | texts
 
 
 def _planes(picture: Picture) -> dict[str, bytes]:

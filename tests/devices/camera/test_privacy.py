@@ -9,16 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
+from paho.mqtt.publish import multiple
 
 from cloud_sync.seal.hpke import OpeningKey
+from cloud_sync.wire.topics import Address, Up
 from edge_agent.keys import _box
 from records import Record, to_json
-from records.types import DoorCount, ZoneHeatmap
+from records.types import CameraStill, DoorCount, ZoneHeatmap
 from simulation.feeds import Feed
 from simulation.processes import Agent, Headquarters, Process, command, wait_for
+from tests.cloud_sync.ingest.box import NOW, OPENING, Box
 from tests.devices.camera.canary import HEIGHT, MAGIC, WIDTH, forms, held, pieces, record
+from tests.devices.camera.tap import Tap
 from tests.edge_agent.boxes import TestBox, folder_bytes
 from tests.faults.store_side import taken_out
+from tests.services import BrokerForTests, Files
 
 HOUSE = Path(__file__).resolve().parents[3]
 WRITES = re.compile(r'openat\([^"]*"([^"]+)", [^)]*O_(?:WRONLY|RDWR|CREAT)')
@@ -33,19 +39,36 @@ MAY = {
 
 
 @pytest.fixture
-def agent(tmp_path: Path) -> Iterator[Agent]:
-    """A whole store, whose headquarters does not answer, with a camera that shows the clip."""
+def tap(broker: BrokerForTests) -> Iterator[Tap]:
+    """On the way from the box to the broker."""
+    tap = Tap(broker, broker.box("0214", "box-1"))
+    yield tap
+    tap.close()
+
+
+@pytest.fixture
+def agent(tmp_path: Path, broker: BrokerForTests, tap: Tap) -> Iterator[Agent]:
+    """A whole store, whose headquarters takes all and answers nothing, with a camera that shows the clip."""
     record(tmp_path / "clip.avi")
     Headquarters(tmp_path).let_in("0214", "box-1", tmp_path / "box", "Asia/Shanghai")
     agent = Agent(tmp_path, tmp_path / "box")
     agent.configure([Feed("cam", "camera", SETTINGS, iter(()))], {"cam": {"source": str(tmp_path / "clip.avi")}})
+    box = broker.box("0214", "box-1")
+    said = yaml.safe_load(agent.yaml.read_text())
+    said["hq"] |= {"ca_file": str(box.ca), "cert_file": str(box.certificate), "key_file": str(box.key)}
+    said["hq"]["brokers"] = [f"mqtts://localhost:{tap.port}"]
+    agent.yaml.write_text(yaml.safe_dump(said))
     yield agent
     agent.stop()
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-def test_no_piece_of_a_picture_is_left_anywhere(agent: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not eight bytes in a row, as file or as pixels, in any file that the agent ever opened to write or any record."""
+def test_no_piece_of_a_picture_is_left_anywhere(
+    agent: Agent, tap: Tap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not eight bytes in a row, as file, pixels or text: in no file that the agent ever opened to write, no record, and
+    nothing that it said to its broker, as it went over the wire and as headquarters opens it.
+    """
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     calls, log = tmp_path / "calls", tmp_path / "agent.log"
@@ -54,19 +77,20 @@ def test_no_piece_of_a_picture_is_left_anywhere(agent: Agent, tmp_path: Path, mo
     running.start()
     try:
         wait_for("the clip to be counted", 90, lambda: agent.accepted() >= 10)
+        sent = wait_for("counts and a heat map on the wire", 90, lambda: _told(_opened(tap, agent, tmp_path)))
         before = folder_bytes(agent.data)  # with the database's log as it is while the agent works
     finally:
         running.stop()
-    records = _records(agent, tmp_path)
+    records = [*_records(agent, tmp_path), *sent]
     said = calls.read_text()
     written = {path for path in WRITES.findall(said) if not path.startswith(("/dev/null", "/proc/self/"))}
 
-    assert sum(each.data.in_ for each in records if isinstance(each.data, DoorCount)) == 1
-    assert any(isinstance(each.data, ZoneHeatmap) for each in records)
+    assert sum(each.data.in_ for each in sent if isinstance(each.data, DoorCount)) == 1
     assert {path for path in written if not path.startswith(str(agent.data))} == set()
     assert not re.search(r"\b(creat|memfd_create)\(", said)
-    kept = [before, folder_bytes(agent.data), log.read_bytes(), folder_bytes(tmp_path / "tmp"), *map(to_json, records)]
-    places = b"\0".join(kept)
+    kept = [before, folder_bytes(agent.data), log.read_bytes(), folder_bytes(tmp_path / "tmp"), *tap.sent]
+    places = b"\0".join([*kept, *map(to_json, records)])
+    assert b"/up/batch" in places
     assert len(places.replace(b"\0", b"")) > 50_000
     assert held(pieces(b"".join(forms(tmp_path / "clip.avi").values())), places) == 0
     assert [magic for magic in MAGIC if magic in places] == []
@@ -74,8 +98,48 @@ def test_no_piece_of_a_picture_is_left_anywhere(agent: Agent, tmp_path: Path, mo
 
 def _records(agent: Agent, folder: Path) -> list[Record]:
     """What headquarters would read of the batches and of what is not in one yet."""
+    return taken_out(agent.data, _headquarters(agent, folder))
+
+
+def _opened(tap: Tap, agent: Agent, folder: Path) -> list[Record]:
+    """What headquarters reads of what the broker was sent."""
+    return list(_headquarters(agent, folder).read_streams(tap.parcels()).values())
+
+
+def _told(records: list[Record]) -> list[Record]:
+    """All of them once the passage and a heat map are among them."""
+    counted = any(isinstance(each.data, DoorCount) and each.data.in_ for each in records)
+    return records if counted and any(isinstance(each.data, ZoneHeatmap) for each in records) else []
+
+
+def _headquarters(agent: Agent, folder: Path) -> TestBox:
     (opening,) = (folder / "hq" / "keys").glob("seal-*.key")
-    return taken_out(agent.data, TestBox(OpeningKey.load(opening), _box(agent.bundle / "box.key")))
+    return TestBox(OpeningKey.load(opening), _box(agent.bundle / "box.key"))
+
+
+def test_a_picture_on_the_wire_is_found(broker: BrokerForTests, tap: Tap, tmp_path: Path) -> None:
+    """As it is, or as text in a sealed record once that is opened: so that finding nothing means something."""
+    record(tmp_path / "clip.avi")
+    shapes = forms(tmp_path / "clip.avi")
+    known = pieces(b"".join(shapes.values()))
+    box = Box()
+    still = Record("cam", NOW, CameraStill(shapes["bgr, text 0"][:20_000].decode(), WIDTH, HEIGHT))
+    say(tap, broker.box("0214", "box-1"), {Up.EPOCH: box.header.raw, Up.BATCH: box.batch([still])})
+    wait_for("the batch", 60, lambda: len(tap.parcels()) == 2)
+    assert sum(held(known, bytes(said)) for said in tap.sent) == 0
+    (opened,) = TestBox(OPENING, box.key).read_streams(tap.parcels()).values()
+    assert held(known, to_json(opened)) > 1_000
+    say(tap, broker.box("0214", "box-1"), {Up.HEARTBEAT: shapes["grey"][:9_000]})
+    wait_for("the picture", 60, lambda: len(tap.parcels()) == 3)
+    assert sum(held(known, bytes(said)) for said in tap.sent) > 1_000
+
+
+def say(tap: Tap, box: Files, messages: dict[Up, bytes]) -> None:
+    """As the box, through the tap."""
+    address = Address("se", "0214", "box-1")
+    told = [{"topic": address.up(what), "payload": payload, "qos": 1} for what, payload in messages.items()]
+    files = {"ca_certs": str(box.ca), "certfile": str(box.certificate), "keyfile": str(box.key)}
+    multiple(told, hostname="localhost", port=tap.port, client_id="box-1", tls=files)  # type: ignore[arg-type]
 
 
 def test_the_search_finds_a_piece_at_any_place(tmp_path: Path) -> None:
