@@ -45,8 +45,9 @@ damaged one, of no meaning until it does.
 Pragmas, and why: `journal_mode=WAL` (one append and one sync a commit), `synchronous=FULL` (the WAL is synced at every
 commit; NORMAL loses the last commits at a power cut), `locking_mode=EXCLUSIVE` (nobody else gets in; no shared memory
 file), `wal_autocheckpoint=1000` (on this one connection; the log stays near 4 MB), `page_size=4096` (one block of the
-disks it stands on), `cache_size=-4096` (4 MB: memory does not grow with the backlog), `temp_store=MEMORY` (no temporary
-files), `secure_delete=OFF` (what is deleted was ciphertext).
+disks it stands on), `cache_size=-4096` (4 MB: memory does not grow with the backlog), `cell_size_check=ON` (a page with
+a rotten count of cells is damaged, not one with fewer rows), `temp_store=MEMORY` (no temporary files),
+`secure_delete=OFF` (what is deleted was ciphertext).
 
 What is lost when.
 

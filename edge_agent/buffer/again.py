@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from cloud_sync.spans import Span, gaps
-from cloud_sync.wire import epoch as wire_epoch
 from cloud_sync.wire.downlink import ANY_EPOCH
 from edge_agent.buffer.connection import Connection
 from edge_agent.buffer.outbox import Outbox
@@ -33,9 +32,11 @@ class Again:
     def look(self, ranges: Iterable[Range]) -> Held:
         digests: dict[bytes, None] = {}
         missing: list[Range] = []
-        for stream, epoch, lane, first, last in ranges:
+        asked = list(ranges)
+        held = self._held(epoch for _, epoch, *_ in asked)
+        for stream, epoch, lane, first, last in asked:
             spans: list[Span] = []
-            for ordinal in self._epochs(stream, epoch):
+            for ordinal in held.get((stream, epoch), ()):
                 batches = self._batches(ordinal, lane, (first, last))
                 digests.update(dict.fromkeys(digest for digest, _ in batches))
                 spans += [span for _, span in batches]
@@ -43,16 +44,15 @@ class Again:
             missing += [(stream, epoch, lane, *gap) for gap in gaps((first, last), spans)]
         return Held(tuple(digests), tuple(missing))
 
-    def _epochs(self, stream: bytes, epoch: bytes) -> list[int]:
-        """The ordinals of that epoch, or of every one of the stream where HQ does not know which."""
-        if epoch == ANY_EPOCH:
-            rows = self._db.all("SELECT ordinal FROM epoch")
-        else:
-            rows = self._db.all("SELECT ordinal FROM epoch WHERE epoch = ?", (epoch,))
-        return [ordinal for (ordinal,) in rows if self._stream(ordinal) == stream]
-
-    def _stream(self, ordinal: int) -> bytes:
-        return wire_epoch.parse(self._outbox.header(ordinal)).identity.stream
+    def _held(self, epochs: Iterable[bytes]) -> dict[tuple[bytes, bytes], list[int]]:
+        """Ordinals by stream and epoch; where HQ does not know which, all of the stream."""
+        wanted = set(epochs)
+        ordinals = self._outbox.ordinals(wanted)
+        held = {(self._outbox.identity(ordinal).stream, epoch): [ordinal] for epoch, ordinal in ordinals.items()}
+        if ANY_EPOCH in wanted:
+            for (ordinal,) in self._db.all("SELECT ordinal FROM epoch ORDER BY ordinal"):
+                held.setdefault((self._outbox.identity(ordinal).stream, ANY_EPOCH), []).append(ordinal)
+        return held
 
     def _batches(self, ordinal: int, lane: int, span: Span) -> list[tuple[bytes, Span]]:
         query = "SELECT digest, first, last FROM outbox WHERE epoch = ? AND lane = ? AND last >= ? AND first <= ?"

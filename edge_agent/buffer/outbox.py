@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from cloud_sync.uplink.messages import Fetch, Fetched, Parcel
 from cloud_sync.wire import batch as wire_batch
 from cloud_sync.wire import epoch as wire_epoch
+from cloud_sync.wire.epoch import EpochIdentity
 from cloud_sync.wire.topics import Up
 from edge_agent.buffer.connection import BufferDamaged, Connection
 from edge_agent.buffer.transaction import Batch, row_id
@@ -138,9 +139,22 @@ class Outbox:
 
     def headers(self, epochs: Iterable[bytes]) -> list[Parcel]:
         """The headers of these epochs, as far as they are held."""
-        look = "SELECT ordinal, digest FROM epoch WHERE epoch = ?"
-        held = [row for epoch in epochs for row in self._db.all(look, (epoch,))]
-        return [Parcel(digest, Up.EPOCH, self.header(ordinal)) for ordinal, digest in held]
+        raws = [self.header(ordinal) for ordinal in self.ordinals(epochs).values()]
+        return [Parcel(wire_batch.digest(raw), Up.EPOCH, raw) for raw in raws]
+
+    def ordinals(self, epochs: Iterable[bytes]) -> dict[bytes, int]:
+        """Those of these epochs that are held, by what their headers say: a rotten column or index would hide them."""
+        wanted = set(epochs)
+        rows = self._db.all("SELECT ordinal, epoch FROM epoch NOT INDEXED ORDER BY ordinal")
+        likely = [ordinal for ordinal, epoch in rows if epoch in wanted]
+        held = {self.identity(ordinal).epoch: ordinal for ordinal in likely}
+        if not held.keys() >= wanted:
+            held = {self.identity(ordinal).epoch: ordinal for ordinal, _ in rows}
+        return {epoch: ordinal for epoch, ordinal in held.items() if epoch in wanted}
+
+    def identity(self, ordinal: int) -> EpochIdentity:
+        """Whose epoch it is and which, as its header says. Raises BufferDamaged."""
+        return wire_epoch.parse(self.header(ordinal)).identity
 
     def header(self, ordinal: int) -> bytes:
         """An epoch's signed header, from whichever of its copies can be read and is whole."""
@@ -205,7 +219,7 @@ class Outbox:
 
     def _entry(self, row: Any, types: dict[int, int]) -> Evictable:
         digest, settled_us, lane, ordinal, first, last, size = row
-        identity = wire_epoch.parse(self.header(ordinal)).identity
+        identity = self.identity(ordinal)
         settled = settled_us is not None
         return Evictable(digest, settled, Lane(lane), identity.stream, identity.epoch, first, last, size, types)
 

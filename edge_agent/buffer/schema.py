@@ -20,6 +20,7 @@ PRAGMAS = (
     "PRAGMA temp_store=MEMORY",
     "PRAGMA secure_delete=OFF",
     "PRAGMA cache_size=-4096",
+    "PRAGMA cell_size_check=ON",
 )
 
 _FIRST = """

@@ -19,6 +19,7 @@ from records import Lane
 
 MIRROR = "mirror"  # the fact that makes a file a mirror
 _BEGINNING = "beginning"
+_NO_EPOCH = -(2**63)  # lower than every ordinal
 
 
 class StreamIdentity(NamedTuple):
@@ -93,6 +94,8 @@ class Buffer:
         if {lane for lane, _, _ in lanes} != set(Lane):
             raise BufferDamaged(f"{self.path}: the next numbers of its lanes are not what was written")
         epochs = db.all("SELECT ordinal, epoch FROM epoch ORDER BY ordinal DESC LIMIT 1")
+        if any(self._newest(table) > self._newest("epoch") for table in HEADER_TABLES):
+            raise BufferDamaged(f"{self.path}: it has the headers of newer epochs than it knows of")
         facts = dict(db.all("SELECT name, value FROM fact"))
         return View(
             StreamIdentity(*stream[0]) if stream else None,
@@ -102,6 +105,11 @@ class Buffer:
             epochs[0] if epochs else None,
             facts,
         )
+
+    def _newest(self, table: str) -> int:
+        """The highest ordinal."""
+        newest = self._db.one(f"SELECT max(ordinal) FROM {table}", ())  # noqa: S608 (our own names)
+        return _NO_EPOCH if newest is None else int(newest)
 
     def apply(self, change: Transaction) -> None:
         """Commits the transaction; returns once the disk has it."""
@@ -141,10 +149,7 @@ class Buffer:
 
     def epoch(self, ordinal: int) -> bytes:
         """The id of an epoch by its ordinal in this file."""
-        found = self._db.one("SELECT epoch FROM epoch WHERE ordinal = ?", (ordinal,))
-        if not isinstance(found, bytes):
-            raise BufferDamaged(f"{self.path}: a row is of epoch {ordinal!r}, which the file does not have")
-        return found
+        return self.outbox.identity(ordinal).epoch
 
     def seen(self, identities: Iterable[tuple[str, bytes]]) -> frozenset[tuple[str, bytes]]:
         """Which of these (device, keyed hash) were accepted before."""

@@ -81,6 +81,16 @@ class Stored:
         read = self._box.read_streams(parcels)
         return {(lane, seq): record for (own, lane, seq), record in read.items() if own == stream}
 
+    def bits_of(self, table: str) -> list[int]:
+        """One bit of each byte that is not zero on the first page of a table and of its indexes, and all of what begins
+        the page.
+        """
+        with closing(sqlite3.connect(self.path)) as db:
+            roots = [root for (root,) in db.execute("SELECT rootpage FROM sqlite_master WHERE tbl_name = ?", [table])]
+        starts = [(root - 1) * PAGE for root in roots]
+        used = [start + at for start in starts for at in range(PAGE) if self.bytes[start + at]]
+        return [8 * at + at % 8 for at in used] + [bit for at in starts for bit in range(8 * at, 8 * at + 96)]
+
     # --- damage ------------------------------------------------------------------------------------------------------
 
     def flip(self, bit: int) -> None:

@@ -52,6 +52,18 @@ def test_an_epochs_header_survives_any_one_damaged_page(stored: Stored, damaged:
 
 
 @pytest.mark.xdist_group("rot")
+def test_an_epochs_header_survives_bits_flipped_in_the_list_of_epochs(stored: Stored) -> None:
+    """Neither a rotten id, nor a rotten index, nor a page that seems to have fewer rows hides it."""
+    lost = []
+    for bit in stored.bits_of("epoch"):
+        stored.flip(bit)
+        if stored.look().header != stored.header:
+            lost.append(bit)
+    assert lost == []
+    assert len(stored.bits_of("epoch")) > 200
+
+
+@pytest.mark.xdist_group("rot")
 def test_a_damaged_page_costs_its_rows_or_the_one_batch_that_touches_it(
     stored: Stored, damaged: dict[int, Found]
 ) -> None:
