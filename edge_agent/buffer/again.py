@@ -47,7 +47,7 @@ class Again:
     def _held(self, epochs: Iterable[bytes]) -> dict[tuple[bytes, bytes], list[int]]:
         """Ordinals by stream and epoch; where HQ does not know which, all of the stream."""
         wanted = set(epochs)
-        ordinals = self._outbox.ordinals(wanted)
+        ordinals = self._outbox.ordinals(wanted - {ANY_EPOCH})
         held = {(self._outbox.identity(ordinal).stream, epoch): [ordinal] for epoch, ordinal in ordinals.items()}
         if ANY_EPOCH in wanted:
             for (ordinal,) in self._db.all("SELECT ordinal FROM epoch ORDER BY ordinal"):

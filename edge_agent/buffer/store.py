@@ -107,9 +107,11 @@ class Buffer:
         )
 
     def _newest(self, table: str) -> int:
-        """The highest ordinal."""
-        newest = self._db.one(f"SELECT max(ordinal) FROM {table}", ())  # noqa: S608 (our own names)
-        return _NO_EPOCH if newest is None else int(newest)
+        """The highest ordinal. Raises BufferDamaged."""
+        newest = self._db.one(f"SELECT coalesce(max(ordinal), {_NO_EPOCH}) FROM {table}", ())  # noqa: S608 (our own names)
+        if not isinstance(newest, int):
+            raise BufferDamaged(f"{self.path}: {table} is another table's page")
+        return newest
 
     def apply(self, change: Transaction) -> None:
         """Commits the transaction; returns once the disk has it."""
