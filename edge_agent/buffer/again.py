@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -47,11 +48,12 @@ class Again:
     def _held(self, epochs: Iterable[bytes]) -> dict[tuple[bytes, bytes], list[int]]:
         """Ordinals by stream and epoch; where HQ does not know which, all of the stream."""
         wanted = set(epochs)
-        ordinals = self._outbox.ordinals(wanted - {ANY_EPOCH})
-        held = {(self._outbox.identity(ordinal).stream, epoch): [ordinal] for epoch, ordinal in ordinals.items()}
+        held: dict[tuple[bytes, bytes], list[int]] = defaultdict(list)
+        for ordinal, who in self._outbox.identities(wanted - {ANY_EPOCH}).items():
+            held[who.stream, who.epoch].append(ordinal)
         if ANY_EPOCH in wanted:
             for (ordinal,) in self._db.all("SELECT ordinal FROM epoch ORDER BY ordinal"):
-                held.setdefault((self._outbox.identity(ordinal).stream, ANY_EPOCH), []).append(ordinal)
+                held[self._outbox.identity(ordinal).stream, ANY_EPOCH].append(ordinal)
         return held
 
     def _batches(self, ordinal: int, lane: int, span: Span) -> list[tuple[bytes, Span]]:

@@ -139,18 +139,17 @@ class Outbox:
 
     def headers(self, epochs: Iterable[bytes]) -> list[Parcel]:
         """The headers of these epochs, as far as they are held."""
-        raws = [self.header(ordinal) for ordinal in self.ordinals(epochs).values()]
+        raws = [self.header(ordinal) for ordinal in self.identities(epochs)]
         return [Parcel(wire_batch.digest(raw), Up.EPOCH, raw) for raw in raws]
 
-    def ordinals(self, epochs: Iterable[bytes]) -> dict[bytes, int]:
-        """Those of these epochs that are held, by what their headers say: a rotten column or index would hide them."""
+    def identities(self, epochs: Iterable[bytes]) -> dict[int, EpochIdentity]:
+        """Those of these epochs that are held, by ordinal, as their headers say: a rotten column would hide them."""
         wanted = set(epochs)
         rows = self._db.all("SELECT ordinal, epoch FROM epoch NOT INDEXED ORDER BY ordinal")
-        likely = [ordinal for ordinal, epoch in rows if epoch in wanted]
-        held = {self.identity(ordinal).epoch: ordinal for ordinal in likely}
-        if not held.keys() >= wanted:
-            held = {self.identity(ordinal).epoch: ordinal for ordinal, _ in rows}
-        return {epoch: ordinal for epoch, ordinal in held.items() if epoch in wanted}
+        held = {ordinal: self.identity(ordinal) for ordinal, epoch in rows if epoch in wanted}
+        if not {who.epoch for who in held.values()} >= wanted:
+            held = {ordinal: self.identity(ordinal) for ordinal, _ in rows}
+        return {ordinal: who for ordinal, who in held.items() if who.epoch in wanted}
 
     def identity(self, ordinal: int) -> EpochIdentity:
         """Whose epoch it is and which, as its header says. Raises BufferDamaged."""

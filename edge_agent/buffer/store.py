@@ -94,7 +94,7 @@ class Buffer:
         if {lane for lane, _, _ in lanes} != set(Lane):
             raise BufferDamaged(f"{self.path}: the next numbers of its lanes are not what was written")
         epochs = db.all("SELECT ordinal, epoch FROM epoch ORDER BY ordinal DESC LIMIT 1")
-        if any(self._newest(table) > self._newest("epoch") for table in HEADER_TABLES):
+        if max(map(self._newest, HEADER_TABLES)) > self._newest("epoch"):
             raise BufferDamaged(f"{self.path}: it has the headers of newer epochs than it knows of")
         facts = dict(db.all("SELECT name, value FROM fact"))
         return View(

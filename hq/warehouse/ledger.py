@@ -142,8 +142,7 @@ def claim_sources(
         ids[store, key.business_day, key.type].append(key.source_id)
     standing = _standing(cursor, ids)
     with cursor.copy(_COPY_CLAIMS) as copy:
-        fresh = {key: who for key, who in firsts.items() if key not in standing} if standing else firsts
-        lines = sorted([_claim_line(*key, who) for key, who in fresh.items()])
+        lines = sorted([_claim_line(*key, who) for key, who in firsts.items() if key not in standing])
         copy.write("".join(lines))
     several = standing or any(len(set(same)) < len(same) for same in ids.values())
     return {key: standing[key] for key in standing.keys() & firsts}, _reused(firsts, standing) if several else set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from math import inf
 from pathlib import Path
@@ -22,6 +22,7 @@ from edge_agent.recorder import core, messages
 from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.cutting import Piece, cut
 from edge_agent.recorder.desk import Desk, Submission
+from edge_agent.recorder.epochs import BoxSeal
 from edge_agent.recorder.messages import Accept, Commit, Confirm, Cut
 from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import RecorderThread
@@ -286,14 +287,15 @@ class FailingOnce(Buffer):
 
 
 @contextmanager
-def running(
-    folder: Path, box: TestBox, kind: type[Buffer] = Buffer, limits: Limits = AMPLE
+def recording(
+    folder: Path, seal: BoxSeal, kind: type[Buffer] = Buffer, limits: Limits = AMPLE
 ) -> Iterator[tuple[Desk, RecorderThread]]:
-    opened = open_buffer(folder, "0214", "box-1", box.seal, NOON)
+    """The recorder of the box that seals so, in a thread of its own."""
+    opened = open_buffer(folder, seal.store, seal.box, seal, NOON)
     opened.buffer.close()
     desk, clock = Desk(), SystemClock()
-    recorder = Recorder(opened.identity, opened.view, box.seal, Policy())
-    thread = RecorderThread(kind(folder / FILE), recorder, desk, clock, box.seal, limits)
+    recorder = Recorder(opened.identity, opened.view, seal, Policy())
+    thread = RecorderThread(kind(folder / FILE), recorder, desk, clock, seal, limits)
     thread.start(opened.reason, opened.gaps)
     work = threading.Thread(target=thread.run)
     work.start()
@@ -305,10 +307,16 @@ def running(
         assert not work.is_alive()
 
 
+def running(
+    folder: Path, box: TestBox, kind: type[Buffer] = Buffer, limits: Limits = AMPLE
+) -> AbstractContextManager[tuple[Desk, RecorderThread]]:
+    return recording(folder, box.seal, kind, limits)
+
+
 def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < deadline, f"waited 20 s for: {what}"
+        assert time.monotonic() < deadline, f"waited a minute for: {what}"
         time.sleep(0.01)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import sha256
@@ -22,21 +22,17 @@ from cloud_sync.wire.downlink import Receipt, open_envelope
 from cloud_sync.wire.topics import Address
 from devices.driver import Context, Driver
 from devices.registry import driver
-from edge_agent.buffer import Buffer
 from edge_agent.cleaning import Policy as Cleaning
 from edge_agent.clock import SystemClock
 from edge_agent.intake import Intake
-from edge_agent.recorder.core import Policy, Recorder
 from edge_agent.recorder.desk import Desk
 from edge_agent.recorder.epochs import BoxSeal
-from edge_agent.recorder.opening import FILE, open_buffer
 from edge_agent.recorder.shell import RecorderThread
 from edge_agent.station import Station
 from edge_agent.supervisor import supervise
 from tests.cloud_sync.ingest.box import KEYS, NOW, OPENING, ROOT, SIGNER
 from tests.cloud_sync.ingest.world import answered
-from tests.edge_agent.boxes import NOON
-from tests.edge_agent.test_recorder import AMPLE
+from tests.edge_agent.test_recorder import recording
 from tests.hq.warehouse.houses import PostgresHouse
 
 STORE = "0214"
@@ -82,22 +78,8 @@ class Placed:
     def fingerprint(self) -> bytes:
         return sha256(self.public_key).digest()
 
-    @contextmanager
-    def recording(self) -> Iterator[tuple[Desk, RecorderThread]]:
-        seal = BoxSeal(STORE, self.name, bytes(16), self.key, [OPENING.public])
-        opened = open_buffer(self.folder, STORE, self.name, seal, NOON)
-        opened.buffer.close()
-        desk, recorder = Desk(), Recorder(opened.identity, opened.view, seal, Policy())
-        thread = RecorderThread(Buffer(self.folder / FILE), recorder, desk, SystemClock(), seal, AMPLE)
-        thread.start(opened.reason, opened.gaps)
-        work = threading.Thread(target=thread.run)
-        work.start()
-        try:
-            yield desk, thread
-        finally:
-            thread.stop()
-            work.join(60)
-            assert not work.is_alive()
+    def recording(self) -> AbstractContextManager[tuple[Desk, RecorderThread]]:
+        return recording(self.folder, BoxSeal(STORE, self.name, bytes(16), self.key, [OPENING.public]))
 
     def till(self, url: Path, state: dict[str, bytes]) -> Driver:
         package = driver("pos-sql")

@@ -62,12 +62,12 @@ def test_a_minute_of_every_fault_loses_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_half_an_hour_of_every_fault_loses_nothing(tmp_path: Path) -> None:
-    """The same for thirty minutes, every fault and a hundred in all, the clock's jumps told as such."""
+    """The same for thirty minutes, every fault many times, the clock's jumps told as such."""
     said = chaos(tmp_path, 2, 1_800)
     print(said)
 
     hold(said)
     assert said["accepted"] > 10_000
     assert set(said["happened"]) == FAULTS
-    assert sum(said["happened"].values()) >= 100
+    assert min(said["happened"].values()) >= 5
     assert said["clock_steps"] >= 10

@@ -34,11 +34,12 @@ class Wire:
                 near, _ = server.accept()
                 far = socket.create_connection(self._target)
                 self._ends += [near, far]
-                threading.Thread(target=_pump, args=(near, far, self.up), daemon=True).start()
-                threading.Thread(target=_pump, args=(far, near, self.down), daemon=True).start()
+                threading.Thread(target=pump, args=(near, far, self.up), daemon=True).start()
+                threading.Thread(target=pump, args=(far, near, self.down), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:
+def pump(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:
+    """Hands on what comes until the end of either, and keeps it."""
     with suppress(OSError):
         while data := source.recv(65_536):
             kept += data

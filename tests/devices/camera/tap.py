@@ -11,6 +11,7 @@ from contextlib import suppress
 from cloud_sync.uplink.messages import Parcel
 from cloud_sync.wire.topics import parse_up
 from tests.services import BrokerForTests, Files
+from tests.simulation.wire import pump
 
 _PUBLISH = 3
 
@@ -50,16 +51,8 @@ class Tap:
                 self._ends += [near, far]
                 said = bytearray()
                 self.sent.append(said)
-                threading.Thread(target=_pump, args=(near, far, said), daemon=True).start()
-                threading.Thread(target=_pump, args=(far, near, bytearray()), daemon=True).start()
-
-
-def _pump(source: ssl.SSLSocket, sink: ssl.SSLSocket, kept: bytearray) -> None:
-    with suppress(OSError):
-        while data := source.recv(65_536):
-            kept += data
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
+                threading.Thread(target=pump, args=(near, far, said), daemon=True).start()
+                threading.Thread(target=pump, args=(far, near, bytearray()), daemon=True).start()
 
 
 def _published(said: bytes) -> Iterator[tuple[str, bytes]]:
