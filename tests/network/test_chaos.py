@@ -1,4 +1,4 @@
-"""The line fails in every way for a minute while a store works: what the agent accepted is at headquarters, once."""
+"""The line fails in every way for a minute while stores work: what the agents accepted is at headquarters, once."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ def hold(said: dict[str, Any]) -> None:
 
 def test_a_minute_of_every_fault_loses_nothing(tmp_path: Path) -> None:
     """Loss, partition, blackhole, reset, 64 kbit/s, dribble, kills and ten years forth and back: nothing lost, nothing
-    twice, and the faults did strike while records moved.
+    twice, and the faults did strike while receipts came.
     """
-    said = chaos(tmp_path, 1, 60)
+    said = chaos(tmp_path, 18, 60)
+    print(said)
 
     hold(said)
     assert said["accepted"] > 500
