@@ -102,6 +102,7 @@ class Connection:
 
 
 _LOG_HEAD = 32  # bytes without which a log counts as empty
+_WRITER, _NEWEST_WRITER = 18, b"\x02"  # where a file says which SQLite may write it, and what one with a log says
 _MAY_PASS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -126,8 +127,20 @@ def wrapped(fault: sqlite3.Error, path: Path) -> BufferError:
 
     One without a code is Python's: a column holds text that is none.
     """
-    passing = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _MAY_PASS
+    code = getattr(fault, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    rotten = code == sqlite3.SQLITE_READONLY and _forbids_writing(path)
+    passing = code & 0xFF in _MAY_PASS and not rotten
     return (BufferError if passing else BufferDamaged)(f"{path}: {fault}")
+
+
+def _forbids_writing(path: Path) -> bool:
+    """Whether the file's own head makes SQLite only read it, as if a later SQLite's; no permission would change that.
+
+    A look into a file costs a process its locks on it: those of a connection that cannot write go.
+    """
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(_WRITER + 1)[_WRITER:] > _NEWEST_WRITER
+    return False
 
 
 def _log(path: Path) -> Path:

@@ -117,11 +117,11 @@ class Pages:
         first = self._page(1)
         trunk = unpack_from(">I", first, 32)[0] if first else 0
         while trunk not in free and (page := self._page(trunk)):
-            free.add(trunk)
-            trunk, count = unpack_from(">II", page)
+            following, count = unpack_from(">II", page)
             if count > self.size // 4 - 2:
-                break
-            free |= set(unpack_from(f">{count}I", page, 8))
+                break  # rot led here: it is a page of something else
+            free |= {trunk, *unpack_from(f">{count}I", page, 8)}
+            trunk = following
         return free
 
 

@@ -1,14 +1,22 @@
 """Tables, pragmas and migrations of the buffer file; the reasons stand in the package's docstring.
 
-`user_version` is the number of migrations that the file has been through. A release only ever adds one at the end.
+`user_version` is the number of migrations that the file has been through. A release only ever adds one at the end, and
+each makes a table, a column or an index: by these a format is known where `user_version` rotted.
 """
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 from edge_agent.buffer.guard import require_alone
 
+if TYPE_CHECKING:
+    import sqlite_utils
+
+log = logging.getLogger(__name__)
 PAGE = 4096
 
 PRAGMAS = (
@@ -84,21 +92,47 @@ def prepare(connection: sqlite3.Connection) -> None:
     for pragma in PRAGMAS:
         connection.execute(pragma).fetchall()
     require_alone(connection.execute("PRAGMA locking_mode").fetchone()[0], sqlite3.sqlite_version_info)
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise NewerFormat(
-            f"the buffer has format {version}, this release knows {VERSION}: install the newer release again; "
-            "the file is left as it is"
-        )
-    if version < VERSION:
-        _migrate(connection, version)
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:  # every write would put maps of pages over pages
+        raise NotABuffer("its head says that it keeps maps of its pages, which no buffer does")
+    said = connection.execute("PRAGMA user_version").fetchone()[0]
+    if said != VERSION:
+        _migrate(connection, _format(connection, said), said)
 
 
-def _migrate(connection: sqlite3.Connection, version: int) -> None:
+def _format(connection: sqlite3.Connection, said: int) -> int:
+    """Which format the tables have: one rotten bit makes another number of `user_version`, and no other tables."""
+    import sqlite_utils  # a third of a second of a start, which a file that says this version can do without
+
+    shape = _shape(sqlite_utils.Database(connection))
+    if not shape and not said:
+        return 0
+    with closing(sqlite3.connect(":memory:")) as model:
+        for number, script in enumerate(MIGRATIONS, 1):
+            model.executescript(script)
+            if shape == _shape(sqlite_utils.Database(model)):
+                return number
+    if not shape or said <= VERSION:
+        raise NotABuffer("its tables are not those of a buffer")
+    raise NewerFormat(
+        f"the buffer has format {said}, this release knows {VERSION}: install the newer release again; "
+        "the file is left as it is"
+    )
+
+
+def _shape(database: sqlite_utils.Database) -> set[tuple[str, str]]:
+    """Every column and index, each with its table."""
+    return {
+        (table.name, part.name)
+        for table in database.tables
+        for parts in (table.columns, table.indexes)
+        for part in parts
+    }
+
+
+def _migrate(connection: sqlite3.Connection, version: int, said: int) -> None:
     """One migration a transaction, so that a crash leaves the file at one version or the next."""
-    import sqlite_utils  # a third of a second of a start, which a file of this version can do without
-
-    if not version and sqlite_utils.Database(connection).table_names():
-        raise NotABuffer("it has tables, but not those of a buffer")
+    if version != said:
+        log.warning("event=buffer-format-mended said=%d is=%d", said, version)
+        connection.execute(f"PRAGMA user_version={version}")
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;{script}PRAGMA user_version={number};COMMIT;")

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 from random import Random
+from struct import unpack_from
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud_sync.seal.dictionary import Zstd
-from edge_agent.buffer import Buffer, BufferDamaged
+from edge_agent.buffer import Buffer, BufferDamaged, BufferError
+from edge_agent.buffer.connection import wrapped
 from edge_agent.buffer.salvage import gaps, salvage
 from edge_agent.buffer.schema import PAGE
 from edge_agent.buffer.transaction import row_id
@@ -160,6 +162,54 @@ def test_a_schema_that_is_no_text_any_more_is_damage(tmp_path: Path, was: bytes,
     (tmp_path / FILE).write_bytes(content.replace(was, becomes, 1))
 
     assert set(look(tmp_path, box, stream).records) == numbers
+
+
+def test_a_head_that_forbids_writing_is_damage_and_a_disk_that_does_may_pass(tmp_path: Path) -> None:
+    """SQLite has one error for both: the one is salvaged, with the other the agent waits."""
+    assert type(_not_written(tmp_path, 2)) is BufferError
+    assert type(_not_written(tmp_path, 3)) is BufferDamaged
+
+
+def _not_written(folder: Path, writer: int) -> BufferError:
+    """The error of writing through a connection that may only read, to a file of this format's version."""
+    path = folder / f"{writer}.db"
+    Buffer(path).close()
+    content = path.read_bytes()
+    path.write_bytes(content[:18] + bytes([writer]) + content[19:])
+    with closing(sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)) as db:
+        with pytest.raises(sqlite3.OperationalError) as caught:
+            db.execute("INSERT INTO fact VALUES ('x', 1)")
+        assert caught.value.sqlite_errorcode == sqlite3.SQLITE_READONLY
+        return wrapped(caught.value, path)
+
+
+def test_a_head_that_speaks_of_maps_of_pages_is_damage(tmp_path: Path) -> None:
+    """SQLite would write such maps over pages that are in use, so the file is salvaged before anything is written."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    content = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(content[:53] + b"\x01" + content[54:])
+
+    with pytest.raises(BufferDamaged, match="maps of its pages"):
+        Buffer(tmp_path / FILE)
+    assert set(look(tmp_path, box, stream).records) == numbers
+
+
+def test_a_rotten_list_of_free_pages_hides_no_page(tmp_path: Path) -> None:
+    """Wherever one bit makes it begin, a salvage finds what it finds with the list that was written."""
+    box = TestBox()
+    fill(tmp_path, box, cut=True)
+    content = (tmp_path / FILE).read_bytes()
+    (begin,) = unpack_from(">I", content, 32)
+    assert begin
+    whole = batches_in(tmp_path / FILE, box)
+    for bit in range(8):
+        (tmp_path / FILE).write_bytes(content[:32] + (begin ^ 1 << bit).to_bytes(4, "big") + content[36:])
+        assert batches_in(tmp_path / FILE, box) == whole
+
+
+def batches_in(path: Path, box: TestBox) -> set[bytes]:
+    return {batch.digest for batch in salvage(path, box.seal.public).batches}
 
 
 def test_a_sealed_record_that_became_text_is_damage(tmp_path: Path) -> None:

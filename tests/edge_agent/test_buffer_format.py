@@ -11,12 +11,12 @@ import pytest
 from edge_agent.buffer import Buffer, BufferError
 from edge_agent.buffer.guard import TwoConnections, may_lose, require_alone
 from edge_agent.buffer.schema import MIGRATIONS, VERSION, NewerFormat
-from edge_agent.recorder.messages import Flush
+from edge_agent.recorder.messages import Flush, Tick
 from edge_agent.recorder.opening import FILE, open_buffer
 from records import Record
 from records.types import StreamOpen
 from tests.edge_agent.boxes import NOON, TestBox, some_records
-from tests.edge_agent.test_recorder import Bench, accept, drained
+from tests.edge_agent.test_recorder import ROOM, Bench, accept, drained
 
 FORMATS = {
     1: """
@@ -45,10 +45,11 @@ INSERT INTO fact VALUES ('transaction', 0);
 """
 }  # what each release wrote; one is added here before the next is begun
 FORMATS[2] = f"{FORMATS[1]}CREATE INDEX outbox_epoch ON outbox (epoch);"
+FORMATS[3] = f"{FORMATS[2]}ALTER TABLE lane ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;"
 
 
 def older_file(folder: Path, box: TestBox, version: int) -> list[Record]:
-    """A file of an older format with rows and batches in it; the records it holds."""
+    """A file of an older format, or of this one, with rows and batches in it; the records it holds."""
     made = some_records(400)
     newest = folder / "newest"
     newest.mkdir()
@@ -115,7 +116,7 @@ def test_a_file_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> 
     """An older release says what to do, and changes no byte of it."""
     Buffer(tmp_path / FILE).close()
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
-        db.execute(f"PRAGMA user_version={VERSION + 1}")
+        db.executescript(f"ALTER TABLE fact ADD COLUMN since INTEGER; PRAGMA user_version={VERSION + 1}")
     before = (tmp_path / FILE).read_bytes()
 
     with pytest.raises(NewerFormat, match="install the newer release"):
@@ -123,6 +124,44 @@ def test_a_file_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> 
 
     assert (tmp_path / FILE).read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
+
+
+@pytest.mark.parametrize("version", range(1, VERSION + 1))
+def test_a_version_that_rotted_is_read_off_the_tables(tmp_path: Path, version: int) -> None:
+    """No one flipped bit makes a file newer or older than it is: it goes on, or is salvaged, with every record."""
+    box, folder = TestBox(), tmp_path / "file"
+    folder.mkdir()
+    made = older_file(tmp_path, box, version)
+    content = (tmp_path / FILE).read_bytes()
+    for bit in (0, 1, 2, 8, 17, 26, 31):
+        for file in folder.iterdir():
+            file.unlink()
+        said = version ^ 1 << bit
+        (folder / FILE).write_bytes(content[:60] + said.to_bytes(4, "big") + content[64:])
+
+        bench = Bench(folder, TestBox(box.hq, box.key))
+        while bench.core.uncut:
+            bench.clock.mono += 1
+            bench.step(Tick(0.05, ROOM))
+        found = bench.box.read_streams(bench.parcels()).values()
+        bench.buffer.close()
+
+        assert all(record in found for record in made)
+        assert format_of(folder / FILE) == VERSION
+        assert bool(list(folder.glob(f"{FILE}.damaged-*"))) == (said == VERSION)
+
+
+def test_each_format_has_tables_of_its_own(tmp_path: Path) -> None:
+    """Every migration makes a table, a column or an index, so that tables alone tell a format."""
+    shapes = []
+    with closing(sqlite3.connect(":memory:")) as db:
+        for script in MIGRATIONS:
+            db.executescript(script)
+            look = (
+                "SELECT m.name, c.name FROM sqlite_master AS m LEFT JOIN pragma_table_info(m.name) AS c ORDER BY 1, 2"
+            )
+            shapes.append(db.execute(look).fetchall())
+    assert all(shape not in shapes[:at] for at, shape in enumerate(shapes))
 
 
 def test_a_database_of_something_else_is_set_aside(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from edge_agent.buffer.schema import PAGE
 from tests.faults.rot import CUT, UNCUT, Found, Stored
 
+HEAD = 100  # bytes before the first page's own
+
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
@@ -43,6 +45,20 @@ def test_each_flipped_bit_that_changes_a_stored_record_is_noticed(stored: Stored
     print(f"flips {flips}: {noticed} cost a record or a batch, {salvaged} the file; all noticed")
     assert noticed > flips // 4
     assert salvaged > 0
+
+
+@pytest.mark.xdist_group("rot")
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.long)])
+def test_a_flipped_bit_in_the_files_head_costs_no_record(stored: Stored, every: int) -> None:
+    """It is as nothing, or the file is salvaged; it makes no file newer, older, or one that cannot be written."""
+    telling = [bit for byte in (18, 63) for bit in range(8 * byte, 8 * byte + 8)]  # who may write, the format's version
+    less = {}
+    for bit in sorted({*range(0, HEAD * 8, every), *telling}):
+        stored.flip(bit)
+        found = stored.look()
+        if (found.numbers, found.wrong, found.header) != (stored.numbers, set(), stored.header):
+            less[bit] = len(stored.numbers - found.numbers)
+    assert less == {}
 
 
 @pytest.mark.xdist_group("rot")
