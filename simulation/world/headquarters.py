@@ -60,6 +60,7 @@ class Worker:
         self._broker = broker
         self._database = database
         self._life = 0
+        self._failures = 0
         self._pulling = False
         self._core = Core(ROOT, KEYS, SIGNER)
         self._work: Work | None = None
@@ -83,6 +84,11 @@ class Worker:
         life = self._life
         self._scene.agenda.later(delay_s, lambda: deed() if self._life == life else None)
 
+    def _ask(self, delay_s: float, deed: Deed) -> None:
+        """Something of the database; once it failed nobody waits for the answers to what was asked before."""
+        failures = self._failures
+        self._later(delay_s, lambda: deed() if self._failures == failures else None)
+
     def _pull(self) -> None:
         self._pulling = False
         messages = self._broker.pull(PULL)
@@ -92,6 +98,7 @@ class Worker:
 
     def _step(self, event: Event) -> None:
         if isinstance(event, Failed):
+            self._failures += 1
             self._work = None
         effects = self._core.step(event, self._scene.agenda.true_time)
         self._work = next((effect.work for effect in effects if isinstance(effect, Commit)), self._work)
@@ -101,9 +108,9 @@ class Worker:
     def _do(self, effect: Effect) -> None:
         match effect:
             case LookUp():
-                self._later(0.005, lambda: self._look_up(effect))
+                self._ask(0.005, lambda: self._look_up(effect))
             case Commit():
-                self._later(self._scene.random.uniform(0.01, 0.2), lambda: self._commit(effect))
+                self._ask(self._scene.random.uniform(0.01, 0.2), lambda: self._commit(effect))
             case Send(store, box, envelope):
                 self._broker.send(store, box, envelope)
             case Acknowledge(tokens):
