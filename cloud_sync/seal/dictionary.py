@@ -32,6 +32,14 @@ def _dictionary(id_: int) -> zstandard.ZstdCompressionDict:
         raise UnknownDictionary(f"dictionary {id_}") from None
 
 
+@cache
+def _prepared(level: int) -> zstandard.ZstdCompressionDict:
+    """The current dictionary with the tables of a level, which a compressor would else copy for every record."""
+    dictionary = zstandard.ZstdCompressionDict(_dictionary(CURRENT).as_bytes())
+    dictionary.precompute_compress(level=level)
+    return dictionary
+
+
 class Zstd:
     """Compresses with the current dictionary, expands with any that ships."""
 
@@ -42,7 +50,7 @@ class Zstd:
 
     @staticmethod
     def _compressor(level: int) -> zstandard.ZstdCompressor:
-        return zstandard.ZstdCompressor(level, dict_data=_dictionary(CURRENT), write_dict_id=False)
+        return zstandard.ZstdCompressor(level, dict_data=_prepared(level), write_dict_id=False)
 
     def record(self, plain: bytes) -> bytes:
         """One record as a zstd frame."""

@@ -19,9 +19,10 @@ class Cadence:
         self._gap_s = _LONGEST_S
         self._last = float("-inf")
 
-    def came(self, now: float) -> None:
-        """A record was accepted."""
+    def came(self, now: float, count: int) -> None:
+        """So many records were accepted at once."""
         self._gap_s += _WEIGHT * (min(now - self._last, _LONGEST_S) - self._gap_s)
+        self._gap_s *= (1 - _WEIGHT) ** (count - 1)
         self._last = now
 
     def linger_s(self, least: float, thrifty: float) -> float:

@@ -17,13 +17,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from hashlib import sha256
+from io import BytesIO
 from math import inf
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 from cloud_sync.seal.dictionary import CURRENT, Zstd
-from cloud_sync.seal.epoch_key import EpochKey
+from cloud_sync.seal.epoch_key import NONCE, EpochKey
 from cloud_sync.wire import batch as wire_batch
 from edge_agent.buffer.outbox import Evictable
 from edge_agent.buffer.salvage import Gap
@@ -200,48 +201,57 @@ class Recorder:
     def _accept(self, event: Accept, now: Now) -> list[Effect]:
         if event.waits and not self._admission.open:
             return [TellToWait(event.ticket)]
-        taken = 0
+        taken: list[Record] = []
+        refused = False
         for record, identity in zip(event.records, event.identities, strict=True):
-            repeated = identity is not None and (identity in event.known or identity in self._pending.identities)
-            if not repeated and not self._admission.takes(record):
+            if identity is not None and (identity in event.known or identity in self._pending.identities):
                 continue
-            taken += 1
-            if repeated:
+            if not self._admission.takes(record):
+                refused = True
                 continue
             if identity is not None:
                 self._pending.identities[identity] = now.wall.date().toordinal()
-            self._take(record, now)
-        if taken == len(event.records):  # what was refused must be told again, so its cursor stays where it was
+            taken.append(record)
+        self._take(taken, now)
+        if not refused:  # what was refused must be told again, so its cursor stays where it was
             self._pending.state.update(event.state)
         self._pending.facts |= self._admission.facts
         self._pending.tickets.append(event.ticket)
         return []
 
-    def _take(self, record: Record, now: Now) -> None:
-        kind = type_of(record.data)
-        frame = self._frame(record)
-        if frame is None:
-            record = _too_large(record, kind.name)
-            kind, frame = type_of(record.data), self._zstd.record(to_wire(record))
-        lane, epoch = kind.lane, self._epochs[self._newest[0]]
-        seq = self.next[lane]
-        sealed = epoch.key.seal_row(lane, seq, kind.id, frame, self._seal.random)
-        crc = checksum(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed)
-        self._pending.rows.append(JournalRow(lane, seq, epoch.ordinal, kind.id, CURRENT, sealed, crc))
-        self._cadence[lane].came(now.mono)
-        if self.cut[lane] == seq:
-            self._waits_since[lane] = now.mono
-        self.next[lane] = seq + 1
-        epoch.seals += 1
-        epoch.last[lane] = seq
+    def _take(self, records: Sequence[Record], now: Now) -> None:
+        """Numbers and seals them. All nonces are drawn at once: a call to the system costs as much as a seal."""
+        ordinal, epoch = self._newest[0], self._epochs[self._newest[0]]
+        nonces = BytesIO(self._seal.random(NONCE * len(records))).read
+        following = dict(self.next)
+        for record in records:
+            type_id, lane, frame = self._framed(record)
+            seq = following[lane]
+            following[lane] = seq + 1
+            sealed = epoch.key.seal_row(lane, seq, type_id, frame, nonces)
+            crc = checksum(lane, seq, ordinal, type_id, CURRENT, sealed)
+            self._pending.rows.append(JournalRow(lane, seq, ordinal, type_id, CURRENT, sealed, crc))
+        for lane, given in following.items():
+            if count := given - self.next[lane]:
+                self._numbered(lane, count, now)
+        epoch.seals += len(records)
 
-    def _frame(self, record: Record) -> bytes | None:
-        """The record compressed; None where no batch could carry it."""
-        plain = to_wire(record)
-        if len(plain) > wire_batch.MAX_RECORD:
-            return None
-        frame = self._zstd.record(plain)
-        return frame if len(frame) <= wire_batch.MAX_FRAME else None
+    def _numbered(self, lane: Lane, count: int, now: Now) -> None:
+        """So many records of a lane got its next numbers."""
+        self._cadence[lane].came(now.mono, count)
+        if self.cut[lane] == self.next[lane]:
+            self._waits_since[lane] = now.mono
+        self.next[lane] += count
+        self._pending.next[lane] = self.next[lane]
+        self._epochs[self._newest[0]].last[lane] = self.next[lane] - 1
+
+    def _framed(self, record: Record) -> tuple[int, Lane, bytes]:
+        """Type, lane and the record compressed; where no batch could carry it, what is kept of it."""
+        kind, plain = type_of(record.data), to_wire(record)
+        frame = self._zstd.record(plain) if len(plain) <= wire_batch.MAX_RECORD else None
+        if frame is None or len(frame) > wire_batch.MAX_FRAME:
+            return self._framed(_too_large(record, kind.name))
+        return kind.id, kind.lane, frame
 
     # --- committing ------------------------------------------------------------------------------------------------
 
@@ -255,7 +265,7 @@ class Recorder:
         self._flying = Transaction(
             self._number,
             pending.rows,
-            {row.lane: row.seq + 1 for row in pending.rows},
+            pending.next,
             pending.state,
             [(device, identity, day) for (device, identity), day in pending.identities.items()],
             epoch,
@@ -358,7 +368,7 @@ class Recorder:
 
     def _say(self, data: Struct, now: Now) -> None:
         """A record of the agent itself."""
-        self._take(Record("agent", now.wall, data, int(now.mono * 1000), now.quality), now)
+        self._take([Record("agent", now.wall, data, int(now.mono * 1000), now.quality)], now)
 
     def _next_cut(self, now: Now, linger_s: float) -> list[Effect]:
         if self._cutting is not None:

@@ -53,6 +53,7 @@ class Pending:
     """What the next transaction will hold."""
 
     rows: list[JournalRow] = field(default_factory=list)
+    next: dict[Lane, int] = field(default_factory=dict)
     state: dict[tuple[str, str], bytes | None] = field(default_factory=dict)
     identities: dict[tuple[str, bytes], int] = field(default_factory=dict)
     batches: list[Batch] = field(default_factory=list)

@@ -8,7 +8,7 @@ from edge_agent.recorder.cadence import Cadence
 def after(gap_s: float, count: int = 50) -> Cadence:
     cadence = Cadence()
     for number in range(count):
-        cadence.came(number * gap_s)
+        cadence.came(number * gap_s, 1)
     return cadence
 
 
@@ -22,6 +22,6 @@ def test_a_burst_after_silence_waits_for_nobody_soon() -> None:
     """Within ten records of a burst the waiting ends."""
     cadence = after(60.0)
     for number in range(10):
-        cadence.came(3_000.0 + number * 0.05)
+        cadence.came(3_000.0 + number * 0.05, 1)
 
     assert cadence.linger_s(0.05, 1.5) == 0.05
