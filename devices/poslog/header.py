@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from typing import NamedTuple
+from xml.etree.ElementTree import Element
 
 from devices.driver import Context
-from devices.poslog.tree import Element, Malformed, attribute, elements, first, text, text_of
+from devices.poslog.tree import Malformed, attribute, elements, first, text, text_of
 from devices.tills import OLDEST, as_utc, business_day
 
 _CURRENCY = re.compile(r"[A-Z]{3}")

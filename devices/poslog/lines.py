@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Literal, NamedTuple
+from xml.etree.ElementTree import Element
 
 import msgspec
 
 from devices.check_digit import check_digit
 from devices.poslog.tree import (
-    Element,
     Malformed,
     amount_of,
     attribute,
@@ -24,7 +24,6 @@ from devices.poslog.tree import (
     elements,
     first,
     is_set,
-    local,
     text,
     text_of,
     within,
@@ -67,15 +66,15 @@ def read_goods(body: Element) -> Goods:
 
 def _goods(body: Element) -> Iterator[tuple[Element, Element]]:
     for item in elements(body, "LineItem"):
-        for child in elements(item):
-            name = local(child)
+        for child in item:
+            name = child.tag
             if name in _GOODS or name.startswith(("Sale", "Return")) or name.endswith("Sale"):
                 yield item, child
                 break
 
 
 def _line(item: Element, goods: Element, place: int) -> SaleLine:
-    returned = local(goods).startswith("Return")
+    returned = goods.tag.startswith("Return")
     price = amount_of(
         goods,
         "ActualSalesUnitPrice",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from xml.etree.ElementTree import Element
 
 from devices.poslog.privacy import masked_pan
-from devices.poslog.tree import Element, amount_of, attribute, elements, first, is_set, kebab, text, text_of, within
+from devices.poslog.tree import amount_of, attribute, elements, first, is_set, kebab, text, text_of, within
 from records.types import Tender
 
 _CARD = ("creditdebit", "credit", "debit", "creditcard", "debitcard")

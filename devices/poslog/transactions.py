@@ -16,13 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Literal
+from xml.etree.ElementTree import Element
 
 from devices.driver import Context
 from devices.poslog.header import Header, read_header
 from devices.poslog.lines import read_goods
 from devices.poslog.tenders import paid, tenders_of
 from devices.poslog.tree import (
-    Element,
     Malformed,
     amount_of,
     attribute,
@@ -31,7 +31,6 @@ from devices.poslog.tree import (
     first,
     is_set,
     kebab,
-    local,
     text,
     text_of,
     within,
@@ -62,7 +61,7 @@ def read_transaction(transaction: Element, context: Context) -> tuple[Header, Ti
     """Its header and the data of its record; `Malformed` when it cannot be understood."""
     body = _body(transaction)
     header = read_header(transaction, body, context)
-    name = local(body)
+    name = body.tag
     if name in (*_RETAIL, "Transaction"):
         return header, _retail(transaction, body, header)
     if name == "TenderControlTransaction":
@@ -73,8 +72,8 @@ def read_transaction(transaction: Element, context: Context) -> tuple[Header, Ti
 
 def _body(transaction: Element) -> Element:
     """The element that says what it is; in the oldest logs the line items stand in the transaction itself."""
-    for child in elements(transaction):
-        if local(child).endswith("Transaction"):
+    for child in transaction:
+        if child.tag.endswith("Transaction"):
             return child
     if first(transaction, "LineItem") is not None:
         return transaction
@@ -131,7 +130,7 @@ def _state(transaction: Element, body: Element, tenders: tuple[Tender, ...]) -> 
 
 def _takes_back_another(body: Element) -> bool:
     reasons = (attribute(link, "ReasonCode") or "" for link in elements(body, "TransactionLink"))
-    return local(body) == "PostVoidTransaction" or any("void" in reason.lower() for reason in reasons)
+    return body.tag == "PostVoidTransaction" or any("void" in reason.lower() for reason in reasons)
 
 
 def _totals(body: Element) -> Iterator[tuple[str, Element]]:
@@ -201,7 +200,7 @@ def _control(header: Header, kind: str) -> PosControl:
 
 def _control_kind(body: Element) -> str:
     """Named by its element: OperatorSignOn → sign-on, BusinessSOD → open, BusinessEOD → close, NoSale → no-sale."""
-    named = next((local(child) for child in elements(body) if local(child) not in _NOT_A_KIND), None)
+    named = next((child.tag for child in body if child.tag not in _NOT_A_KIND), None)
     told = named or attribute(body, "TypeCode") or text_of(body, "ReasonCode") or "control"
     if told.endswith(("SOD", "EOD")):
         return "open" if told.endswith("SOD") else "close"
@@ -209,8 +208,8 @@ def _control_kind(body: Element) -> str:
 
 
 def _tender_control(body: Element, header: Header) -> TillData:
-    for child in elements(body):
-        if kind := _CASH.get(local(child)):
+    for child in body:
+        if kind := _CASH.get(child.tag):
             amount = amount_of(child, "Amount", "TotalAmount")
             return CashEvent(header.source_id, kind, amount, header.workstation, header.business_day)
     return _control(header, _control_kind(body))

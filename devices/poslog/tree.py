@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from xml.etree.ElementTree import Element, ParseError
 
-from lxml import etree
-
-Element = etree._Element
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 
@@ -22,28 +22,23 @@ class Malformed(ValueError):
 
 def parse(document: bytes) -> Element:
     """The `Transaction` in a document of `frames`, without namespaces; `Malformed` when it is no XML."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
     try:
-        root = etree.fromstring(document, parser)
-    except etree.XMLSyntaxError as error:
+        root: Element = fromstring(document)
+    except (ParseError, DefusedXmlException) as error:
         raise Malformed("it is not well-formed XML") from error
-    for element in root.iter("{*}*"):
-        element.tag = local(element).rpartition("}")[2]
-    return next(elements(root))
-
-
-def local(element: Element) -> str:
-    return str(element.tag)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root[0]
 
 
 def elements(parent: Element, *names: str) -> Iterator[Element]:
-    """The child elements of these names, or all."""
-    return parent.iterchildren(*(names or "*"))
+    """The child elements of these names."""
+    return (child for child in parent if child.tag in names)
 
 
 def within(parent: Element, *names: str) -> Iterator[Element]:
     """The descendants of these names, at any depth, in the log's order."""
-    return parent.iterdescendants(*names)
+    return (element for element in parent.iter() if element is not parent and element.tag in names)
 
 
 def first(parent: Element, *names: str) -> Element | None:
@@ -64,8 +59,8 @@ def text_of(parent: Element, *names: str) -> str | None:
 def attribute(element: Element, name: str) -> str | None:
     """An attribute by its local name."""
     for key, value in element.attrib.items():
-        if str(key).rpartition("}")[2] == name:
-            return str(value).strip() or None
+        if key.rpartition("}")[2] == name:
+            return value.strip() or None
     return None
 
 

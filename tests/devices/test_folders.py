@@ -134,7 +134,7 @@ def test_every_simulator_goes_the_way_of_its_driver(name: str) -> None:
 def test_options_import_no_hardware_library() -> None:
     """A configuration is checked on a machine without serial ports, XML or HTTP libraries."""
     modules = [f"{package}.options" for package in BUILT_IN.values()]
-    heavy = {"cv2", "numpy", "serial", "lxml", "requests", "paho", "watchfiles", "sqlite3", "sqlalchemy"}
+    heavy = {"cv2", "numpy", "serial", "defusedxml", "requests", "paho", "watchfiles", "sqlite3", "sqlalchemy"}
     script = f"import sys, {', '.join(modules)}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=DEVICES.parent, capture_output=True, text=True, check=True

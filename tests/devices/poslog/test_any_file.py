@@ -118,6 +118,12 @@ def test_a_log_without_transactions_is_no_fault(file: str) -> None:
     assert read(file) == []
 
 
+def test_elements_in_elements_cost_their_transaction_alone() -> None:
+    """However deep a damaged or hostile log nests, it is read to its end."""
+    deep = f"<Transaction>{HEADER}{'<a>' * 100_000}{'</a>' * 100_000}</Transaction>"
+    assert [type(item) for item in read(log(GOOD, deep, GOOD))] == [Reading, Rejected, Reading]
+
+
 def test_an_endless_transaction_is_given_up() -> None:
     """Memory is bounded: beyond the limit it is set aside, and the next is read."""
     filler = "<a/>" * 50_000

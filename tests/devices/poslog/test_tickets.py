@@ -252,6 +252,12 @@ def test_with_a_discount_the_quantity_makes_the_amount_before_it() -> None:
     assert (sold.quantity, sold.discount) == (Decimal("0.5"), 2)
 
 
+def test_a_comment_inside_a_value_is_no_part_of_it() -> None:
+    """Neither does what follows the comment get lost."""
+    sold = line("<ExtendedAmount>2<!-- and -->.50</ExtendedAmount><Quantity>1<?till no?>0</Quantity>")
+    assert (sold.extended_amount, sold.quantity) == (Decimal("2.50"), 10)
+
+
 def test_a_missing_amount_is_quantity_times_price() -> None:
     """Computed in decimals, less what was taken off."""
     sold = line(
