@@ -15,7 +15,7 @@ WSS_PORT = 443
 class Settings(BaseModel):
     """A part of the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 _EXAMPLE = f"such as mqtts://mqtt.example.com:{MQTTS_PORT} or wss://mqtt.example.com/mqtt"

@@ -36,7 +36,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")]
 class Options(BaseModel):
     """A device entry: its id, its driver and what every driver takes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     id: Name = Field(description="name of the device in records, logs and heartbeats")
     driver: str = Field(description="which driver reads it; `edge-agent drivers` lists them")
@@ -146,7 +146,7 @@ def _http_address(url: str) -> str:
 class HttpAccess(BaseModel):
     """How to ask a device over HTTP."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     url: Annotated[str, AfterValidator(_http_address)] = Field(description="its address, e.g. http://192.0.2.10")
     user: str = Field("", description="user to log in as; empty: without")
@@ -167,7 +167,7 @@ class HttpAccess(BaseModel):
 class PollOptions(HttpAccess, Options):
     """A device that is asked over HTTP."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class DatabaseOptions(Options):
