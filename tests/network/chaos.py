@@ -134,15 +134,16 @@ class Chaos:
 
         def over_or_heard() -> bool:
             time.sleep(0.2)
-            return time.monotonic() > self.over or bool(self._receipts() - before)
+            now = self._receipts().items()
+            return time.monotonic() > self.over or any(before.setdefault(place, at) != at for place, at in now)
 
         wait_for("a store to have a receipt", LINE_S, over_or_heard)
         return time.monotonic() < self.over
 
-    def _receipts(self) -> set[tuple[int, int]]:
-        """When each agent had its last, by its own clock."""
-        last = [agent.status().get("link", {}).get("last_receipt_us") for agent in self.agents]
-        return {(place, at) for place, at in enumerate(last) if at is not None}
+    def _receipts(self) -> dict[int, int | None]:
+        """When each agent that answers had its last, by its own clock."""
+        links = [agent.status().get("link") for agent in self.agents]
+        return {place: link["last_receipt_us"] for place, link in enumerate(links) if link}
 
     def _drained(self) -> bool:
         lanes = [agent.status().get("lanes", []) for agent in self.agents]

@@ -52,7 +52,7 @@ def test_a_minute_of_every_fault_loses_nothing(tmp_path: Path) -> None:
     """Loss, partition, blackhole, reset, 64 kbit/s, dribble, kills and ten years forth and back: nothing lost, nothing
     twice, and the faults did strike while receipts came.
     """
-    said = chaos(tmp_path, 18, 60)
+    said = chaos(tmp_path, 5000, 60)
     print(said)
 
     hold(said)
