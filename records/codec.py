@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec.structs import astuple
 
 from records.record import ClockQuality, Record
 from records.registry import RecordType, type_of
@@ -28,13 +29,16 @@ class DecodeError(ValueError):
     """The bytes are not a record of that type."""
 
 
-class _Row(msgspec.Struct, array_like=True, frozen=True, gc=False):
+D = TypeVar("D")
+
+
+class _Row(msgspec.Struct, Generic[D], array_like=True, frozen=True, gc=False):
     version: int
     device: str
     at_us: int
     mono_ms: int
     clock: ClockQuality
-    data: msgspec.Raw
+    data: D
 
 
 class _RowOut(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -47,9 +51,10 @@ class _RowOut(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_rows = msgspec.msgpack.Decoder(_Row)
+_rows = msgspec.msgpack.Decoder(_Row[msgspec.Raw])
 _json = msgspec.json.Encoder()
 _data_decoders: dict[int, msgspec.msgpack.Decoder[Any]] = {}
+_strict_decoders: dict[int, msgspec.msgpack.Decoder[_Row[Any]]] = {}
 
 
 def to_wire(record: Record) -> bytes:
@@ -75,8 +80,12 @@ def from_wire(kind: RecordType, body: bytes) -> Record:
 
 def from_wire_whole(kind: RecordType, body: bytes) -> tuple[Record, Mapping[str, object]]:
     """The record in `body` and the fields that its struct does not have; `DecodeError` as `from_wire`."""
-    record, data = _decode(kind, body)
-    return record, {} if _encoder.encode(record.data) == bytes(data) else _unknown_fields(kind, data)
+    try:
+        row = _strict(kind).decode(body)
+    except msgspec.DecodeError:  # fields that we do not know, or no record at all
+        record, data = _decode(kind, body)
+        return record, _unknown_fields(kind, data)
+    return _record(kind, row, kind.struct(*astuple(row.data))), {}
 
 
 def _decode(kind: RecordType, body: bytes) -> tuple[Record, msgspec.Raw]:
@@ -85,14 +94,28 @@ def _decode(kind: RecordType, body: bytes) -> tuple[Record, msgspec.Raw]:
         decoder = _data_decoders[kind.id] = msgspec.msgpack.Decoder(kind.struct)
     try:
         row = _rows.decode(body)
-        data = decoder.decode(row.data)
-        return Record(row.device, _EPOCH + row.at_us * _US, data, row.mono_ms, row.clock), row.data
-    except (msgspec.DecodeError, OverflowError) as error:
+        return _record(kind, row, decoder.decode(row.data)), row.data
+    except msgspec.DecodeError as error:
+        raise DecodeError(f"{kind.name}: {error}") from error
+
+
+def _strict(kind: RecordType) -> msgspec.msgpack.Decoder[_Row[Any]]:
+    """Of rows whose data have no field that the struct lacks, as a subclass of it."""
+    decoder = _strict_decoders.get(kind.id)
+    if decoder is None:
+        exact = msgspec.defstruct(kind.name, [], bases=(kind.struct,), frozen=True, forbid_unknown_fields=True)
+        decoder = _strict_decoders[kind.id] = msgspec.msgpack.Decoder(_Row[exact])  # type: ignore[valid-type]
+    return decoder
+
+
+def _record(kind: RecordType, row: _Row[Any], data: msgspec.Struct) -> Record:
+    try:
+        return Record(row.device, _EPOCH + timedelta(0, 0, row.at_us), data, row.mono_ms, row.clock)
+    except OverflowError as error:
         raise DecodeError(f"{kind.name}: {error}") from error
 
 
 def _unknown_fields(kind: RecordType, data: msgspec.Raw) -> Mapping[str, object]:
-    """Only bytes that do not encode back to themselves come here."""
     known = {field.encode_name for field in msgspec.structs.fields(kind.struct)}
     try:
         found = msgspec.msgpack.decode(data)

@@ -7,6 +7,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from cloud_sync.wire.epoch import EpochHeader
 from cloud_sync.wire.heartbeat import Answer, Presence
 from records import Lane, Record, RecordType
@@ -26,7 +28,7 @@ class Sender(NamedTuple):
     fingerprint: bytes
 
 
-class Opened(NamedTuple):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """A record of a batch. extra: fields of a later release, by their printed name."""
 
     kind: RecordType

@@ -30,7 +30,7 @@ class Stored(NamedTuple):
     identity: str
     opened: Opened
     duplicate_of: str | None
-    line: str
+    line: bytes
 
 
 class Heard(NamedTuple):
@@ -132,14 +132,14 @@ class MemoryWarehouse:
             self.aside[name] = entry
             return "aside"
         try:
-            ready = formed(entry)
+            ready = formed(seq, entry)
         except Misfit as fault:
             self.aside[name] = Aside(entry.kind, str(fault), b"")
             return "aside"
         self._heed(batch, entry)
         first = self._claim_source(batch.sender.store, ready.source, name)
         place = Place.of(batch, self.opened, work.received)
-        self.rows.append(Stored(name, entry, first, line(place, seq, ready, first)))
+        self.rows.append(Stored(name, entry, first, line(place, ready, first)))
         return "duplicate" if first else "new"
 
     def _claim_source(self, store: str, key: SourceKey | None, name: str) -> str | None:

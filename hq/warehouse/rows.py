@@ -1,9 +1,10 @@
 """Records as lines of COPY into their tables.
 
-Lines are CSV as PostgreSQL reads it with `FORMAT`: tabs between the values, and nothing but a text that is not plain
-stands in quotes, which are U+0001, so that JSON goes as it is. PostgreSQL's text and jsonb cannot hold NUL: it becomes
-U+FFFD, and `extra` names the columns under `nul_replaced`. What a column cannot hold at all raises Misfit, and the
-record is set aside as it came.
+Lines are CSV. A JSON array without its brackets is such a line, `null` for NULL, as long as nothing in it had to be
+written with a backslash; so the JSON encoder writes nearly all of them in one go, and the others are written value by
+value. What a jsonb column gets is a text in quotes. PostgreSQL's text and jsonb cannot hold NUL: it becomes U+FFFD, and
+`extra` names the columns under `nul_replaced`. What a column cannot hold at all raises Misfit, and the record is set
+aside as it came.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from math import isfinite
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,11 +24,9 @@ from hq.warehouse.source import SourceKey, source_of
 
 AHEAD = timedelta(days=1)
 NUL_REPLACED = "nul_replaced"
-FORMAT = r"(FORMAT csv, DELIMITER E'\t', QUOTE E'\x01', NULL E'\x02')"
-NULL = "\x02"
-FIRST = ("store", "box", "stream", "epoch", "lane", "seq", "received_at", "duplicate_of", "effective")
+FORMAT = "(FORMAT csv, NULL 'null')"
+FIRST = ("store", "box", "stream", "epoch", "lane", "received_at", "duplicate_of", "seq", "effective")
 THEN = ("device", "at", "mono_ms", "clock")
-_QUOTE = "\x01"
 _LIMIT = 2**63
 _PLAIN = 1_000
 _DIGITS_BEFORE, _DIGITS_AFTER = 131_000, 16_000  # of PostgreSQL's numeric, rounded down
@@ -43,16 +43,15 @@ class Place(NamedTuple):
     head: the values that begin every line; opened: the store's first day; until: the latest effective time
     """
 
-    head: str
+    head: bytes
     opened: datetime
     until: datetime
-    received: str
 
     @classmethod
     def of(cls, batch: Batch, opened: date, received: datetime) -> Place:
         first = datetime.combine(opened, time(), UTC)
-        head = (*batch.sender[:2], hexed(batch.stream), hexed(batch.epoch), str(int(batch.lane)))
-        return cls("\t".join(head), first, max(received + AHEAD, first), _iso(received))
+        ids = (*batch.sender[:2], f"\\x{batch.stream.hex()}", f"\\x{batch.epoch.hex()}")
+        return cls(_written((*ids, int(batch.lane), received)), first, max(received + AHEAD, first))
 
 
 def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
@@ -60,52 +59,42 @@ def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
     return f"{stream.hex()}/{epoch.hex()}/{lane}/{seq}"
 
 
-class Formed(NamedTuple):
-    """A record made ready for its table. at: of the record; text: the values from `device` on; source: its event."""
+class Formed(msgspec.Struct, frozen=True, gc=False):
+    """A record made ready for its table. text: the values from `seq` on, `at` for `effective`; source: its event."""
 
+    seq: int
     opened: Opened
-    at: str
-    text: str
+    text: bytes
     source: SourceKey | None
 
 
-def formed(opened: Opened) -> Formed:
+def formed(seq: int, opened: Opened) -> Formed:
     """Everything that takes time and needs no database. Raises Misfit."""
-    record = opened.record
-    plan = _PLANS[opened.kind.name]
-    values, extra = astuple(record.data), opened.extra
-    try:
-        device = text(record.device)
-        held = [NULL if value is None else hold(value) for hold, value in zip(plan.holders, values, strict=True)]
-    except _Nul:
-        device, held, replaced = _without_nul(plan, record.device, values)
-        extra = {**extra, NUL_REPLACED: replaced}
-    at = _iso(record.at)
-    common = (device, at, _bigint(record.mono_ms), str(int(record.clock)))
-    last = json_text(extra) if extra else NULL
-    return Formed(opened, at, "\t".join((*common, *held, last)), source_of(opened))
+    record, kind = opened.record, opened.kind.name
+    values = list(astuple(record.data))
+    for place, hold in _HOLD[kind]:
+        if values[place] is not None:
+            values[place] = hold(values[place])
+    common = (seq, record.at, record.device, record.at, _bigint(record.mono_ms), record.clock)
+    values = [*common, *values, _document(opened.extra) if opened.extra else None]
+    text = _encode(values)[1:-1]
+    if b"\\" in text:
+        text = _written(_without_nul(kind, values, opened.extra))
+    return Formed(seq, opened, text, source_of(opened))
 
 
-def line(place: Place, seq: int, record: Formed, duplicate_of: str | None) -> str:
+def line(place: Place, record: Formed, duplicate_of: str | None) -> bytes:
     """The values of `columns` as a line of COPY."""
-    at = record.opened.record.at
-    effective = record.at if place.opened <= at <= place.until else _iso(max(min(at, place.until), place.opened))
-    return f"{place.head}\t{seq}\t{place.received}\t{duplicate_of or NULL}\t{effective}\t{record.text}\n"
+    text, at = record.text, record.opened.record.at
+    if not place.opened <= at <= place.until:
+        seq, _, rest = text.split(b",", 2)
+        text = b"%b,%b,%b" % (seq, _encode(max(min(at, place.until), place.opened)), rest)
+    return b"%b,%b,%b\n" % (place.head, _encode(duplicate_of), text)
 
 
 def columns(table: Table) -> list[str]:
     """The order of a line's values."""
     return [*FIRST, *THEN, *(column.name for column in table.columns), EXTRA]
-
-
-def hexed(value: bytes) -> str:
-    """As bytea reads it."""
-    return f"\\x{value.hex()}"
-
-
-def text(value: str) -> str:
-    """A text as a value of a line."""
-    return value if value.isprintable() else _quoted(value)
 
 
 def clean(value: Any) -> Any:
@@ -121,55 +110,65 @@ def clean(value: Any) -> Any:
 
 def json_text(value: object) -> str:
     """JSON that a jsonb column holds, NUL replaced. Raises Misfit."""
+    return _clean_json(_json(value)).decode()
+
+
+def _json(value: object) -> bytes:
     try:
-        return _jsonb(value)
-    except _Nul:
-        return _jsonb(clean(msgspec.json.decode(_encode(value))))
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as fault:
+        raise Misfit(f"not JSON: {fault}") from None
 
 
-class _Nul(ValueError):
-    """A text has a NUL somewhere."""
+def _clean_json(packed: bytes) -> bytes:
+    """The same bytes where there is no NUL in it."""
+    if b"\\u0000" not in packed:
+        return packed
+    decoded = msgspec.json.decode(packed)
+    return packed if clean(decoded) == decoded else _json(clean(decoded))
 
 
-Holder = Callable[[Any], str]
+def _without_nul(kind: str, values: Sequence[Any], extra: Mapping[str, object]) -> list[Any]:
+    """The same values where none has a NUL; else `extra`, the last of them, names the columns of those that had."""
+    plain = [_replaced(value) for value in values]
+    if names := [name for name, old, new in zip(_NAMES[kind], values, plain, strict=False) if new is not old]:
+        plain[-1] = _replaced(_document({**extra, NUL_REPLACED: names}))
+    return plain
 
 
-class _Plan(NamedTuple):
-    """How a type's data becomes its columns: their names, and what holds each."""
-
-    names: tuple[str, ...]
-    holders: tuple[Holder, ...]
-
-
-def _without_nul(plan: _Plan, device: str, values: Sequence[Any]) -> tuple[str, list[str], list[str]]:
-    """The same values without NUL, and the names of the columns that had one."""
-    held: list[str] = []
-    replaced = ["device"] if "\0" in device else []
-    for name, holder, value in zip(plan.names, plan.holders, values, strict=True):
-        try:
-            held.append(NULL if value is None else holder(value))
-        except _Nul:
-            replaced.append(name)
-            held.append(text(clean(value)) if isinstance(value, str) else json_text(value))
-    return text(clean(device)), held, replaced
+def _replaced(value: Any) -> Any:
+    """The value itself where it has no NUL."""
+    if isinstance(value, str):
+        return value if "\0" not in value else clean(value)
+    if isinstance(value, msgspec.Raw):
+        packed = bytes(value)[1:-1].replace(b'""', b'"')
+        plain = _clean_json(packed)
+        return value if plain is packed else _quoted(plain)
+    return value
 
 
-def _quoted(value: str) -> str:
-    if "\0" in value:
-        raise _Nul
-    return f"{_QUOTE}{value.replace(_QUOTE, 2 * _QUOTE)}{_QUOTE}"
+def _written(values: Sequence[Any]) -> bytes:
+    """A line of CSV, value by value."""
+    return b",".join(_encode(_quoted(value.encode()) if isinstance(value, str) else value) for value in values)
 
 
-def _iso(value: date) -> str:
-    """As `isoformat`, in a fifth of its time."""
-    written: str = msgspec.to_builtins(value)
-    return written
+def _quoted(value: bytes) -> msgspec.Raw:
+    """A text of CSV."""
+    return msgspec.Raw(b'"%b"' % value.replace(b'"', b'""'))
 
 
-def _bigint(value: int) -> str:
+def _document(value: object) -> msgspec.Raw:
+    return _quoted(_json(value))
+
+
+def _bigint(value: int) -> int:
     if not -_LIMIT <= value < _LIMIT:
         raise Misfit(f"{value} is beyond 63 bits")
-    return str(value)
+    return value
+
+
+def _double(value: float) -> float | str:
+    return value if isfinite(value) else str(value)
 
 
 def _numeric(value: Decimal) -> str:
@@ -187,31 +186,15 @@ def _check_digits(value: Decimal) -> None:
         raise Misfit(f"a number with exponent {exponent}")
 
 
-def _jsonb(value: object) -> str:
-    try:
-        packed = _encode(value)
-        if b"\\u0000" in packed and clean(decoded := msgspec.json.decode(packed)) != decoded:
-            raise _Nul
-        return packed.decode()
-    except _Nul:
-        raise
-    except (TypeError, ValueError, RecursionError) as fault:
-        raise Misfit(f"not JSON: {fault}") from None
-
-
-_HOLDERS: Mapping[str, Holder] = {
-    "text": text,
+_HOLDERS: Mapping[str, Callable[[Any], Any]] = {
     "bigint": _bigint,
-    "double precision": repr,
-    "boolean": str,
+    "double precision": _double,
     "numeric": _numeric,
-    "date": _iso,
-    "timestamptz": _iso,
-    "jsonb": _jsonb,
+    "jsonb": _document,
 }
-
-
-_PLANS = {
-    kind: _Plan(tuple(one.name for one in table.columns), tuple(_HOLDERS[one.sql] for one in table.columns))
+# What the encoder would write otherwise than the column reads it: places in a type's data, and what holds the value.
+_HOLD = {
+    kind: [(place, _HOLDERS[one.sql]) for place, one in enumerate(table.columns) if one.sql in _HOLDERS]
     for kind, table in TABLES.items()
 }
+_NAMES = {kind: columns(table)[FIRST.index("seq") : -1] for kind, table in TABLES.items()}

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -26,7 +26,7 @@ _LAST = frozenset("123456789")  # digits after which nothing is to be left out
 _MAX_ID = 200  # PostgreSQL's index entries are limited to 2,704 bytes; four bytes a character
 
 
-class SourceKey(NamedTuple):
+class SourceKey(msgspec.Struct, frozen=True, gc=False):
     """What is claimed in a store. content: SHA-256 of what makes it the same event."""
 
     business_day: date
@@ -37,7 +37,7 @@ class SourceKey(NamedTuple):
     @property
     def event(self) -> tuple[date, str, str]:
         """The key without its content."""
-        return self[:3]
+        return self.business_day, self.type, self.source_id
 
 
 def source_of(opened: Opened) -> SourceKey | None:

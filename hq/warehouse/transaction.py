@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import psycopg
+from msgspec.structs import replace
 from psycopg import sql
 
 from cloud_sync.ingest.work import Aside, Batch, Opened, Outcome, Work
@@ -26,22 +28,17 @@ _TELLING = {"loss", "stream.open", "clock.step"}
 Cursor = psycopg.Cursor[Any]
 
 
-class Fresh(NamedTuple):
-    """A record whose number its batch just claimed, as a line of its table."""
+class Fresh(msgspec.Struct, frozen=True, gc=False):
+    """A record whose number its batch just claimed. first: the record that brought its event, if another did."""
 
     batch: Batch
     place: Place
-    seq: int
     formed: Formed
-    line: str
+    first: str | None = None
 
     @property
     def identity(self) -> Identity:
-        return self.batch.stream, self.batch.epoch, int(self.batch.lane), self.seq
-
-    def repeating(self, first: Identity) -> Fresh:
-        """The same, of an event that another record brought first."""
-        return self._replace(line=line(self.place, self.seq, self.formed, identity(*first)))
+        return self.batch.stream, self.batch.epoch, int(self.batch.lane), self.formed.seq
 
 
 Entries = Mapping[int, Formed | Aside]
@@ -49,12 +46,12 @@ Entries = Mapping[int, Formed | Aside]
 
 def formed_entries(batch: Batch) -> Entries:
     """What a batch holds, ready for the tables; what no table can hold is set aside."""
-    return {seq: entry if isinstance(entry, Aside) else _formed(entry) for seq, entry in batch.entries.items()}
+    return {seq: entry if isinstance(entry, Aside) else _formed(seq, entry) for seq, entry in batch.entries.items()}
 
 
-def _formed(opened: Opened) -> Formed | Aside:
+def _formed(seq: int, opened: Opened) -> Formed | Aside:
     try:
-        return formed(opened)
+        return formed(seq, opened)
     except Misfit as fault:
         return aside(opened, str(fault))
 
@@ -131,7 +128,7 @@ class Transaction:
         fresh = list(self._fresh(batches, claimed))
         repeats = self._claim_sources(fresh)
         for place, first in repeats.items():
-            fresh[place] = fresh[place].repeating(first)
+            fresh[place] = replace(fresh[place], first=identity(*first))
         by_kind: dict[str, list[Fresh]] = defaultdict(list)
         for record in fresh:
             by_kind[record.formed.opened.kind.name].append(record)
@@ -152,7 +149,7 @@ class Transaction:
                         continue
                     if entry.opened.kind.name in _TELLING:
                         self._heed(batch, seq, entry.opened)
-                    yield Fresh(batch, place, seq, entry, line(place, seq, entry, None))
+                    yield Fresh(batch, place, entry)
 
     def _heed(self, batch: Batch, seq: int, entry: Opened) -> None:
         """What a record says about numbers, streams and clocks."""
@@ -194,7 +191,7 @@ class Transaction:
         except psycopg.DataError as fault:
             if len(records) == 1:
                 (one,) = records
-                self._aside.append(SetAside(one.batch, one.seq, aside(one.formed.opened, type(fault).__name__)))
+                self._aside.append(SetAside(one.batch, one.formed.seq, aside(one.formed.opened, type(fault).__name__)))
                 return
             middle = len(records) // 2
             self._copy(kind, records[:middle])
@@ -202,7 +199,7 @@ class Transaction:
 
     def _copy_all(self, kind: str, records: Sequence[Fresh]) -> None:
         with self._cursor.copy(_COPY[kind]) as copy:
-            copy.write("".join([record.line for record in records]))
+            copy.write(b"".join([line(record.place, record.formed, record.first) for record in records]))
 
 
 _COPY = {

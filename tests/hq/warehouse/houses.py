@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -71,7 +72,8 @@ class MemoryHouse:
         return {row.identity: (row.opened.kind.name, row.duplicate_of) for row in self.port.rows}
 
     def effective(self) -> list[datetime]:
-        return sorted(datetime.fromisoformat(row.line.split("\t")[_EFFECTIVE]) for row in self.port.rows)
+        lines = csv.reader(row.line.decode() for row in self.port.rows)
+        return sorted(datetime.fromisoformat(line[_EFFECTIVE]) for line in lines)
 
     def aside(self) -> set[str]:
         return set(self.port.aside)
