@@ -9,7 +9,7 @@ named, so that HQ can tell what it misses from what it already has.
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -129,7 +129,7 @@ class _Heap:
 
     pages: Pages
     identity: tuple[bytes | None, bytes | None] = (None, None)
-    epochs: dict[int, NewEpoch] = field(default_factory=dict)
+    headers: Counter[NewEpoch] = field(default_factory=Counter)
     rows: dict[tuple[Lane, int], JournalRow] = field(default_factory=dict)
     batches: dict[bytes, Place] = field(default_factory=dict)
     settled: set[bytes] = field(default_factory=set)
@@ -146,7 +146,7 @@ def salvage(path: Path, box: Ed25519PublicKey) -> Salvaged:
     found = Salvaged(
         stream,
         secret,
-        heap.epochs,
+        _epochs(heap.headers),
         list(heap.rows.values()),
         list(heap.batches.values()),
         heap.settled,
@@ -155,8 +155,21 @@ def salvage(path: Path, box: Ed25519PublicKey) -> Salvaged:
         heap.next,
         kept.facts,
     ).tidied()
-    newest = [stream for _, stream in sorted(found.streams().items(), reverse=True)]
-    return found._replace(stream=stream or next(iter(newest), None))
+    return found._replace(stream=_stream(stream, found.streams()))
+
+
+def _epochs(headers: Counter[NewEpoch]) -> dict[int, NewEpoch]:
+    """Each epoch once, under the ordinal that most copies of its header have."""
+    best = {new.epoch: new for new, _ in reversed(headers.most_common())}
+    return {new.ordinal: new for new in best.values()}
+
+
+def _stream(said: bytes | None, signed: dict[int, bytes]) -> bytes | None:
+    """Which stream the file is: one of those its epochs' headers name, unless it has no epoch of its own yet."""
+    newest = max(signed, default=0)
+    if said in signed.values() or (said and newest <= 0):
+        return said
+    return signed.get(newest)
 
 
 def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
@@ -164,7 +177,7 @@ def _sort_in(row: Row, heap: _Heap, box: Ed25519PublicKey) -> None:
     match row.values:
         case (None, bytes() as raw) if raw.startswith(wire_epoch.MAGIC):
             if new := _epoch(row.rowid, raw, box):
-                heap.epochs[row.rowid] = new
+                heap.headers[new] += 1
         case (None, int() as epoch, int() as kind, int() as words, bytes() as sealed, int() as crc):
             _keep_row(row.rowid, (epoch, kind, words, sealed, crc), heap)
         case (None, bytes() as digest, int(), int(), int(), int(), _, int(), settled, bytes() as content):

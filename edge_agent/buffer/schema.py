@@ -1,7 +1,7 @@
 """Tables, pragmas and migrations of the buffer file; the reasons stand in the package's docstring.
 
 `user_version` is the number of migrations that the file has been through. A release only ever adds one at the end, and
-each makes a table, a column or an index: by these a format is known where `user_version` rotted.
+each changes the words of a table or an index: by these a format is known, since one rotten bit makes another version.
 """
 
 from __future__ import annotations
@@ -9,12 +9,9 @@ from __future__ import annotations
 import logging
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from functools import cache
 
 from edge_agent.buffer.guard import require_alone
-
-if TYPE_CHECKING:
-    import sqlite_utils
 
 log = logging.getLogger(__name__)
 PAGE = 4096
@@ -82,7 +79,7 @@ class NewerFormat(Exception):
 
 
 class NotABuffer(sqlite3.DatabaseError):
-    """A database, but of something else."""
+    """A database, but of something else, or with no sense left in what every buffer says."""
 
     sqlite_errorcode = sqlite3.SQLITE_NOTADB
 
@@ -94,39 +91,46 @@ def prepare(connection: sqlite3.Connection) -> None:
     require_alone(connection.execute("PRAGMA locking_mode").fetchone()[0], sqlite3.sqlite_version_info)
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0]:  # every write would put maps of pages over pages
         raise NotABuffer("its head says that it keeps maps of its pages, which no buffer does")
-    said = connection.execute("PRAGMA user_version").fetchone()[0]
-    if said != VERSION:
-        _migrate(connection, _format(connection, said), said)
+    version, said = _format(connection), connection.execute("PRAGMA user_version").fetchone()[0]
+    if version is None or (said and not version):
+        raise _unknown(connection, said)
+    _migrate(connection, version, said)
+    if not connection.execute("SELECT 1 FROM fact WHERE name = 'transaction' AND typeof(value) = 'integer'").fetchone():
+        raise NotABuffer("it does not say which transaction was its last")
 
 
-def _format(connection: sqlite3.Connection, said: int) -> int:
-    """Which format the tables have: one rotten bit makes another number of `user_version`, and no other tables."""
-    import sqlite_utils  # a third of a second of a start, which a file that says this version can do without
+def _format(connection: sqlite3.Connection) -> int | None:
+    """Which format the words of its tables are, 0 without any; one rotten bit makes them those of none.
 
-    shape = _shape(sqlite_utils.Database(connection))
-    if not shape and not said:
-        return 0
+    Rot in them changes what a statement means, and in `user_version` alone it makes an older format or a newer one.
+    """
+    words = _words(connection)
+    return _formats().index(words) if words in _formats() else None
+
+
+@cache
+def _formats() -> list[set[tuple[str, str]]]:
+    """The words of every format, from that of an empty file on."""
     with closing(sqlite3.connect(":memory:")) as model:
-        for number, script in enumerate(MIGRATIONS, 1):
-            model.executescript(script)
-            if shape == _shape(sqlite_utils.Database(model)):
-                return number
-    if not shape or said <= VERSION:
-        raise NotABuffer("its tables are not those of a buffer")
-    raise NewerFormat(
+        return [_words(model.executescript(script).connection) for script in ("", *MIGRATIONS)]
+
+
+def _words(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Every table and index, and the statement that made it; not the reserve (`space`), which comes and goes."""
+    look = "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%' AND name != 'filler'"
+    return set(connection.execute(look))
+
+
+def _unknown(connection: sqlite3.Connection, said: int) -> NewerFormat | NotABuffer:
+    import sqlite_utils  # a third of a second
+
+    names = sqlite_utils.Database(connection).table_names()
+    if said <= VERSION or not names:
+        return NotABuffer(f"its tables are not those of a buffer: {', '.join(names)}")
+    return NewerFormat(
         f"the buffer has format {said}, this release knows {VERSION}: install the newer release again; "
         "the file is left as it is"
     )
-
-
-def _shape(database: sqlite_utils.Database) -> set[tuple[str, str]]:
-    """Every column and index, each with its table."""
-    return {
-        (table.name, part.name)
-        for table in database.tables
-        for parts in (table.columns, table.indexes)
-        for part in parts
-    }
 
 
 def _migrate(connection: sqlite3.Connection, version: int, said: int) -> None:

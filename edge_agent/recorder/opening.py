@@ -126,6 +126,8 @@ def _opened(buffer: Buffer, owner: Owner) -> Opened:
             return _begun(buffer, buffer.view())
         if not view.transaction:  # ended before its first transaction, in which the stream says what it is
             return _begun(buffer, view)
+        if view.epoch is None or buffer.outbox.identity(view.epoch[0]).stream != view.identity.stream:
+            raise BufferDamaged(f"{buffer.path}: it says that it is another stream than its newest epoch's header does")
     except BufferError:
         buffer.close()  # it holds a lock that would keep salvage out
         raise

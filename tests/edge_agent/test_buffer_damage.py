@@ -164,6 +164,62 @@ def test_a_schema_that_is_no_text_any_more_is_damage(tmp_path: Path, was: bytes,
     assert set(look(tmp_path, box, stream).records) == numbers
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (b"receipted INTEGER NOT NULL DEFAULT 0", b"receipted INTEGER NOT NULL DEFAULT 1"),
+        (b"transaction", b"transactioo"),
+    ],
+)
+def test_one_bit_of_the_words_that_every_buffer_has_is_damage(tmp_path: Path, was: bytes, becomes: bytes) -> None:
+    """Headers that nobody would send, a counter that is not there: the file is salvaged instead."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    content = (tmp_path / FILE).read_bytes()
+    assert content.count(was) == 1
+    (tmp_path / FILE).write_bytes(content.replace(was, becomes))
+
+    found = look(tmp_path, box, stream)
+
+    assert (set(found.records), found.losses) == (numbers, [])
+    assert list(tmp_path.glob(f"{FILE}.damaged-*"))
+
+
+@pytest.mark.parametrize("table", ["header_a", "header_b", "header_c"])
+def test_a_header_under_a_rotten_number_is_not_another_epochs(tmp_path: Path, table: str) -> None:
+    """The number that most of its copies have is the epoch's, and its rows are saved."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        assert db.execute(f"UPDATE {table} SET ordinal = ordinal + 64").rowcount == 1  # noqa: S608 (our own names)
+        db.commit()
+
+    found = look(tmp_path, box, stream)
+
+    assert (set(found.records), found.losses) == (numbers, [])
+    assert list(tmp_path.glob(f"{FILE}.damaged-*"))
+
+
+def test_a_rotten_name_of_the_stream_is_noticed(tmp_path: Path) -> None:
+    """The newest epoch's header says under signature which stream it is; that one ends, and the next names it."""
+    box = TestBox()
+    stream, numbers = fill(tmp_path, box, cut=False)
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("UPDATE stream SET stream = ?", (bytes([stream[0] ^ 1]) + stream[1:],))
+        db.execute(
+            "DELETE FROM journal WHERE id = (SELECT max(id) FROM journal WHERE id < ?)", (row_id(Lane.NORMAL, 0),)
+        )
+        db.commit()
+
+    found = look(tmp_path, box, stream)
+    opened = open_buffer(tmp_path, "0214", "box-1", box.seal, NOON)
+    opened.buffer.close()
+
+    assert opened.identity.previous == stream
+    last = max(seq for lane, seq in numbers if lane is Lane.VITAL)
+    assert numbers - set(found.records) == {(Lane.VITAL, last)} == found.named
+
+
 def test_a_head_that_forbids_writing_is_damage_and_a_disk_that_does_may_pass(tmp_path: Path) -> None:
     """SQLite has one error for both: the one is salvaged, with the other the agent waits."""
     assert type(_not_written(tmp_path, 2)) is BufferError
