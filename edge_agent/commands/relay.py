@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 
 from edge_agent.commands import Commands
-from edge_agent.relay.__main__ import arguments
+from edge_agent.relay.arguments import arguments
 
 
 def add(commands: Commands) -> None:

@@ -7,9 +7,9 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from devices.escpos_tap.tee_frames import GREETING
+from edge_agent.relay.arguments import arguments
 from edge_agent.relay.copies import listening
 from edge_agent.relay.ring import Ring
 from edge_agent.relay.work import Shared, live
@@ -17,23 +17,6 @@ from edge_agent.relay.work import Shared, live
 _FIRST_HANDED = 3  # sd_listen_fds(3)
 _WAITING = 32
 _USAGE = 2
-
-
-def arguments(command: argparse.ArgumentParser) -> None:
-    """What the relay takes, here and as a command of the agent's."""
-    command.add_argument(
-        "--listen", metavar="HOST:PORT", default="0.0.0.0:9100",
-        help="where tills connect to (%(default)s); left aside when systemd hands the socket over",
-    )  # fmt: skip
-    command.add_argument("--printer", metavar="HOST:PORT", required=True, help="the receipt printer")
-    command.add_argument(
-        "--copies", metavar="PATH", type=Path, required=True, help="Unix socket on which the agent reads the copy"
-    )
-    command.add_argument("--room-mb", metavar="N", type=int, default=16, help="copies kept meanwhile (%(default)s)")
-    command.add_argument(
-        "--patience-s", metavar="S", type=float, default=3.0,
-        help="how long a till waits for a printer that cannot be reached (%(default)s)",
-    )  # fmt: skip
 
 
 def main(argv: Sequence[str]) -> int:
