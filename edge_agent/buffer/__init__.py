@@ -26,7 +26,7 @@ of tests/faults are run against all of them together:
 - *an absent medium never holds up accepting*: the mirror follows in a thread of its own, and says how far it lags
 - *a mirror put in the place of the buffer does not go on as it*: what is taken over becomes a new stream
 
-Format. `user_version` counts migrations (`schema`); the words of the tables tell the format too, and are checked. Tables:
+Format. `user_version` counts migrations (`schema`), and the words of the tables tell it too. Tables:
 
     stream          which stream this file is, whose, which one came before it; keys the hashes in `seen`
     lane            next number, first number that is not cut, and a sum that no single flipped bit leaves true
