@@ -12,7 +12,7 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,7 +22,9 @@ import psycopg
 
 from cloud_sync.ingest import Core
 from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Effect, Event, Failed, LookUp, Send
+from cloud_sync.ingest.judge import Message
 from cloud_sync.ingest.work import Known, WarehouseAway
+from cloud_sync.wire.batch import MAX_SIZE
 from cloud_sync.wire.topics import Address
 from hq import headquarters, keys
 from hq.brokers import AWAY, Source, connect
@@ -105,10 +107,10 @@ class Worker:
         """Until it is time to stop or the connection is gone; then until everything taken is done with."""
         told = _now()
         while not self.stopping.is_set() and source.connected:
-            messages = await source.next()
-            if messages:
-                await self._carry_out(source, asked, core.step(Arrived(tuple(messages)), _now()))
+            for some in _pieces(await source.next()):
+                await self._carry_out(source, asked, core.step(Arrived(some), _now()))
                 self._warehouse.prepare(core.ready())
+                await asyncio.sleep(0)  # the database may have answered, and must not stand idle
             await self._do_clerks_work(source)
             await self._rest(self._pause)
             while core.full and not self.stopping.is_set():
@@ -202,6 +204,20 @@ def tune() -> None:
     sys.setswitchinterval(SWITCH_S)
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)  # what a transaction makes has no cycles; looking for them takes a tenth of it
+
+
+def _pieces(messages: Iterable[Message]) -> Iterator[tuple[Message, ...]]:
+    """In their order, each of about a full batch's bytes."""
+    piece: list[Message] = []
+    size = 0
+    for message in messages:
+        piece.append(message)
+        size += len(message.payload)
+        if size >= MAX_SIZE // 2:
+            yield tuple(piece)
+            piece, size = [], 0
+    if piece:
+        yield tuple(piece)
 
 
 def _empty(asked: Asked) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from functools import lru_cache
-from struct import Struct
 from typing import Any
 
 import msgspec
@@ -19,8 +17,9 @@ import psycopg
 from cloud_sync.ingest.work import Batch, Header
 from cloud_sync.spans import Span, gaps, spans_of
 from cloud_sync.wire.epoch import NO_EPOCH
+from hq.warehouse import source
 from hq.warehouse.folding import Folded
-from hq.warehouse.source import SourceKey
+from hq.warehouse.source import Claim, SourceKey, event_bytes
 from hq.warehouse.standing import moment
 
 Cursor = psycopg.Cursor[Any]
@@ -79,7 +78,7 @@ def claim(cursor: Cursor, batches: Sequence[Batch], folded: Folded) -> dict[byte
     wanted = {
         (batch.stream, batch.epoch, int(batch.lane), first, last, batch.digest): batch
         for batch in batches
-        for span in spans_of(batch.entries)
+        for span in _spans(batch)
         for first, last in gaps(span, folded.get((batch.epoch, int(batch.lane)), ()))
     }
     if not wanted:
@@ -107,6 +106,12 @@ def claim(cursor: Cursor, batches: Sequence[Batch], folded: Folded) -> dict[byte
     return claimed
 
 
+def _spans(batch: Batch) -> list[Span]:
+    """Without a look at every number where none is missing."""
+    whole = len(batch.entries) == batch.last - batch.first + 1
+    return [(batch.first, batch.last)] if whole else spans_of(batch.entries)
+
+
 def _claim_rest(cursor: Cursor, batch: Batch, span: Span) -> list[Span]:
     """A re-packing: takes what is free of `span`, until nothing is, since another worker may take it meanwhile."""
     lane = (batch.stream, batch.epoch, int(batch.lane))
@@ -130,22 +135,22 @@ def _claim_rest(cursor: Cursor, batch: Batch, span: Span) -> list[Span]:
                 mine.append(gap)
 
 
-def claim_sources(
-    cursor: Cursor, firsts: Mapping[StoreKey, Identity]
-) -> tuple[dict[StoreKey, Identity], set[StoreKey]]:
-    """Claims events for the records that brought them; UniqueViolation where another worker did it meanwhile.
+def claim_sources(cursor: Cursor, firsts: Mapping[bytes, Claim]) -> tuple[dict[bytes, Identity], set[StoreKey]]:
+    """Claims events, by their bytes; UniqueViolation where another worker did it meanwhile.
 
     Of those that others had claimed the record that was first, and those that stand with another content as well.
     """
     ids: dict[tuple[str, date, str], list[str]] = defaultdict(list)
-    for store, key in firsts:
-        ids[store, key.business_day, key.type].append(key.source_id)
+    for claim in firsts.values():
+        ids[claim.store, claim.key.business_day, claim.key.type].append(claim.key.source_id)
     standing = _standing(cursor, ids)
-    with cursor.copy(_COPY_CLAIMS) as copy:
-        rows = sorted([_claim_row(*key, who) for key, who in firsts.items() if key not in standing])
-        copy.write(b"".join([_COPY_HEAD, *rows, _COPY_END]))
+    known = {event_bytes(*key): who for key, who in standing.items()}
+    with cursor.copy(source.COPY) as copy:
+        rows = sorted([claim.row for event, claim in firsts.items() if event not in known])
+        copy.write(b"".join([source.COPY_HEAD, *rows, source.COPY_END]))
     several = standing or any(len(set(same)) < len(same) for same in ids.values())
-    return {key: standing[key] for key in standing.keys() & firsts}, _reused(firsts, standing) if several else set()
+    brought = [(claim.store, claim.key) for claim in firsts.values()] if several else []
+    return {event: known[event] for event in known.keys() & firsts}, _reused(brought, standing)
 
 
 def _standing(cursor: Cursor, ids: Mapping[tuple[str, date, str], Sequence[str]]) -> dict[StoreKey, Identity]:
@@ -162,37 +167,6 @@ def _standing(cursor: Cursor, ids: Mapping[tuple[str, date, str], Sequence[str]]
         (store, SourceKey(day, kind, source_id, bytes(content))): (bytes(stream), bytes(epoch), int(lane), int(seq))
         for store, day, kind, source_id, content, stream, epoch, lane, seq in cursor
     }
-
-
-# COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html): rows of a count, then each value's size
-# and bytes; it spares PostgreSQL the hex of three columns.
-_COPY_CLAIMS = """COPY source_claim (business_day, store, type, source_id, content, stream, epoch, lane, seq)
-    FROM STDIN (FORMAT binary)"""
-_COPY_HEAD, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-_DAY, _SIZE, _LANE, _SEQ = Struct(">hii"), Struct(">i"), Struct(">ihi"), Struct(">q")
-_FIRST_DAY = date(2000, 1, 1).toordinal()
-
-
-def _claim_row(store: str, key: SourceKey, who: Identity) -> bytes:
-    stream, epoch, lane, seq = who
-    source_id, content = _sized(key.source_id.encode()), _sized(key.content)
-    return b"".join(
-        [_event(store, key.business_day, key.type), source_id, content, _lane(stream, epoch, lane), _SEQ.pack(seq)]
-    )
-
-
-def _sized(value: bytes) -> bytes:
-    return _SIZE.pack(len(value)) + value
-
-
-@lru_cache(10_000)
-def _event(store: str, day: date, kind: str) -> bytes:
-    return _DAY.pack(9, 4, day.toordinal() - _FIRST_DAY) + _sized(store.encode()) + _sized(kind.encode())
-
-
-@lru_cache(10_000)
-def _lane(stream: bytes, epoch: bytes, lane: int) -> bytes:
-    return _sized(stream) + _sized(epoch) + _LANE.pack(2, lane, 8)
 
 
 def _reused(firsts: Iterable[StoreKey], standing: Iterable[StoreKey]) -> set[StoreKey]:

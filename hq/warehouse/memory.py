@@ -16,7 +16,7 @@ from hq.warehouse.explained import Kind, Told, not_held, refused_batch, tombston
 from hq.warehouse.rows import Misfit, Place, formed, identity, line
 from hq.warehouse.runs import Run, follow, noticed
 from hq.warehouse.said import Said, said
-from hq.warehouse.source import SourceKey
+from hq.warehouse.source import Claim, SourceKey
 from hq.warehouse.standing import Epoch, Mark, Standing, Stream, accepted, mark
 from records import Lane as LaneNumber
 from records.types import Loss, StreamOpen
@@ -132,20 +132,21 @@ class MemoryWarehouse:
             self.aside[name] = entry
             return "aside"
         try:
-            ready = formed(seq, entry)
+            ready = formed(batch, seq, entry)
         except Misfit as fault:
             self.aside[name] = Aside(entry.kind, str(fault), b"")
             return "aside"
         self._heed(batch, entry)
-        first = self._claim_source(batch.sender.store, ready.source, name)
+        first = self._claim_source(ready.claim, name)
         place = Place.of(batch, self.opened, work.received)
         self.rows.append(Stored(name, entry, first, line(place, ready, first)))
         return "duplicate" if first else "new"
 
-    def _claim_source(self, store: str, key: SourceKey | None, name: str) -> str | None:
+    def _claim_source(self, claim: Claim | None, name: str) -> str | None:
         """The record that brought the same event first, None for the first."""
-        if key is None:
+        if claim is None:
             return None
+        store, key = claim.store, claim.key
         first = self._sources.setdefault((store, key), name)
         contents = self._contents.setdefault((store, *key.event), set())
         contents.add(key.content)

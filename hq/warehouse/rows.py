@@ -20,7 +20,7 @@ from msgspec.structs import astuple
 
 from cloud_sync.ingest.work import Batch, Opened
 from hq.warehouse.columns import EXTRA, TABLES, Table
-from hq.warehouse.source import SourceKey, source_of
+from hq.warehouse.source import Claim, claim_of
 
 AHEAD = timedelta(days=1)
 NUL_REPLACED = "nul_replaced"
@@ -60,15 +60,15 @@ def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
 
 
 class Formed(msgspec.Struct, frozen=True, gc=False):
-    """A record made ready for its table. text: the values from `seq` on, `at` for `effective`; source: its event."""
+    """A record made ready for its table. text: the values from `seq` on, `at` for `effective`; claim: of its event."""
 
     seq: int
     opened: Opened
     text: bytes
-    source: SourceKey | None
+    claim: Claim | None
 
 
-def formed(seq: int, opened: Opened) -> Formed:
+def formed(batch: Batch, seq: int, opened: Opened) -> Formed:
     """Everything that takes time and needs no database. Raises Misfit."""
     record, kind = opened.record, opened.kind.name
     values = list(astuple(record.data))
@@ -80,7 +80,7 @@ def formed(seq: int, opened: Opened) -> Formed:
     text = _encode(values)[1:-1]
     if b"\\" in text:
         text = _written(_without_nul(kind, values, opened.extra))
-    return Formed(seq, opened, text, source_of(opened))
+    return Formed(seq, opened, text, claim_of(batch, seq, opened))
 
 
 def line(place: Place, record: Formed, duplicate_of: str | None) -> bytes:

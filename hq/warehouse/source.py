@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable
 from datetime import date
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import lru_cache
 from hashlib import sha256
+from struct import Struct
 from typing import Any
 
 import msgspec
 
-from cloud_sync.ingest.work import Opened
+from cloud_sync.ingest.work import Batch, Opened
 from records import RECORD_TYPES
 from records.types import CashEvent, PosControl, PosReceipt, Punch, SaleLine, Transaction
 
@@ -49,6 +51,52 @@ def source_of(opened: Opened) -> SourceKey | None:
     packed = sha256(msgspec.json.encode(content(data))).digest()
     day = getattr(data, "business_day", None) or _day_in(data.source_id) or opened.record.at.date()
     return SourceKey(day, opened.kind.name, _bounded(data.source_id), packed)
+
+
+class Claim(msgspec.Struct, frozen=True, gc=False):
+    """A record's claim of its event. event: store and key as bytes; row: event and record as a row of `COPY`."""
+
+    store: str
+    key: SourceKey
+    event: bytes
+    row: bytes
+
+
+# COPY's binary format (https://www.postgresql.org/docs/current/sql-copy.html): rows of a count, then each value's size
+# and bytes. It spares PostgreSQL the hex of three columns.
+COPY = """COPY source_claim (business_day, store, type, source_id, content, stream, epoch, lane, seq)
+    FROM STDIN (FORMAT binary)"""
+COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
+_DAY_FIELD, _SIZE, _LANE, _SEQ = Struct(">hii"), Struct(">i"), Struct(">ihi"), Struct(">q")
+_DAY_ZERO = date(2000, 1, 1).toordinal()
+
+
+def claim_of(batch: Batch, seq: int, opened: Opened) -> Claim | None:
+    """What a record of a batch claims, None for types that have no source id."""
+    key, store = source_of(opened), batch.sender.store
+    if key is None:
+        return None
+    event = event_bytes(store, key)
+    return Claim(store, key, event, event + _lane(batch.stream, batch.epoch, int(batch.lane)) + _SEQ.pack(seq))
+
+
+def event_bytes(store: str, key: SourceKey) -> bytes:
+    """A key in a store, as a row's first values."""
+    return _kind(store, key.business_day, key.type) + _sized(key.source_id.encode()) + _sized(key.content)
+
+
+@lru_cache(10_000)
+def _kind(store: str, day: date, kind: str) -> bytes:
+    return _DAY_FIELD.pack(9, 4, day.toordinal() - _DAY_ZERO) + _sized(store.encode()) + _sized(kind.encode())
+
+
+@lru_cache(10_000)
+def _lane(stream: bytes, epoch: bytes, lane: int) -> bytes:
+    return _sized(stream) + _sized(epoch) + _LANE.pack(2, lane, 8)
+
+
+def _sized(value: bytes) -> bytes:
+    return _SIZE.pack(len(value)) + value
 
 
 def _day_in(source_id: str) -> date | None:

@@ -18,12 +18,14 @@ from cloud_sync.wire.epoch import EpochIdentity
 from hq.warehouse import clock, coverage, folding, ledger, messages, streams
 from hq.warehouse.columns import TABLES
 from hq.warehouse.explained import Kind, Told, not_held, tombstone
-from hq.warehouse.ledger import Identity, StoreKey
+from hq.warehouse.ledger import Identity
 from hq.warehouse.messages import SetAside
 from hq.warehouse.rows import FORMAT, Formed, Misfit, Place, columns, formed, identity, line
+from hq.warehouse.source import Claim
 from records import to_wire
 
 _FIRST_DAY = date(2000, 1, 1)
+_PIECE = 1_000  # records: PostgreSQL reads them while the next are made
 _TELLING = {"loss", "stream.open", "clock.step"}
 Cursor = psycopg.Cursor[Any]
 
@@ -46,12 +48,12 @@ Entries = Mapping[int, Formed | Aside]
 
 def formed_entries(batch: Batch) -> Entries:
     """What a batch holds, ready for the tables; what no table can hold is set aside."""
-    return {seq: entry if isinstance(entry, Aside) else _formed(seq, entry) for seq, entry in batch.entries.items()}
+    return {seq: e if isinstance(e, Aside) else _formed(batch, seq, e) for seq, e in batch.entries.items()}
 
 
-def _formed(seq: int, opened: Opened) -> Formed | Aside:
+def _formed(batch: Batch, seq: int, opened: Opened) -> Formed | Aside:
     try:
-        return formed(seq, opened)
+        return formed(batch, seq, opened)
     except Misfit as fault:
         return aside(opened, str(fault))
 
@@ -160,20 +162,21 @@ class Transaction:
 
     def _claim_sources(self, fresh: Sequence[Fresh]) -> dict[int, Identity]:
         """For each repeat of an event, by its place in `fresh`, the record that brought it first."""
-        first: dict[StoreKey, int] = {}
-        again: list[tuple[int, StoreKey]] = []
+        first: dict[bytes, int] = {}
+        claims: dict[bytes, Claim] = {}
+        again: list[tuple[int, bytes]] = []
         for place, record in enumerate(fresh):
-            if record.formed.source:
-                key = (record.batch.sender.store, record.formed.source)
-                if first.setdefault(key, place) != place:
-                    again.append((place, key))
+            if claim := record.formed.claim:
+                if first.setdefault(claim.event, place) == place:
+                    claims[claim.event] = claim
+                else:
+                    again.append((place, claim.event))
         if not first:
             return {}
-        brought = {key: fresh[place].identity for key, place in first.items()}
-        earlier, reused = ledger.claim_sources(self._cursor, brought)
+        earlier, reused = ledger.claim_sources(self._cursor, claims)
         ledger.alert_reused(self._cursor, reused, self._work.received)
-        return {first[key]: who for key, who in earlier.items()} | {
-            place: earlier.get(key, brought[key]) for place, key in again
+        return {first[event]: who for event, who in earlier.items()} | {
+            place: earlier.get(event) or fresh[first[event]].identity for place, event in again
         }
 
     def _opened(self, stores: set[str]) -> dict[str, date]:
@@ -199,7 +202,9 @@ class Transaction:
 
     def _copy_all(self, kind: str, records: Sequence[Fresh]) -> None:
         with self._cursor.copy(_COPY[kind]) as copy:
-            copy.write(b"".join([line(record.place, record.formed, record.first) for record in records]))
+            for at in range(0, len(records), _PIECE):
+                piece = records[at : at + _PIECE]
+                copy.write(b"".join([line(record.place, record.formed, record.first) for record in piece]))
 
 
 _COPY = {

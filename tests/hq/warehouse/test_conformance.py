@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from cloud_sync.ingest.work import Letter, Outcome, Sender, Work
 from cloud_sync.spans import gaps, spans_of
 from records import Lane, Record
-from records.types import DeviceHealth, DoorCount, PosReceipt, PosSale, SaleLine, Scan, Weight, WifiPresence
+from records.types import (
+    DeviceHealth,
+    DoorCount,
+    PosReceipt,
+    PosSale,
+    SaleLine,
+    Scan,
+    TempAmbient,
+    Weight,
+    WifiPresence,
+)
 from tests.cloud_sync.ingest.box import NOW, ZSTD, Box, batches_of, sales
 from tests.hq.warehouse.houses import Make, MemoryHouse, told, work
 
@@ -194,6 +204,7 @@ ODD = [
     Weight(kg=Decimal("-Infinity")),
     Weight(kg=Decimal("1e-16000")),
     DoorCount(in_=2**63 - 1, out=-(2**63)),
+    TempAmbient(celsius=float("-inf"), humidity_pct=float("nan")),
 ]
 
 

@@ -13,7 +13,7 @@ import pytest
 from cloud_sync.ingest.work import Outcome, WarehouseAway, Work
 from hq.warehouse.postgres import PostgresWarehouse
 from records import Lane, Record, lane_of
-from records.types import DoorCount, PosControl, PosReturn, PosSale, Scan
+from records.types import DoorCount, PosControl, PosReturn, PosSale, Scan, TempAmbient
 from tests.cloud_sync.ingest.box import NOW, Box, batches_of, busy, sales
 from tests.hq.warehouse.houses import PostgresHouse, work
 
@@ -187,6 +187,16 @@ def test_texts_come_out_as_they_went_in(migrated: str, box: Box) -> None:
 
     found = house.rows("SELECT code, symbology, elements FROM scan ORDER BY seq")
     assert found == [*((text, text, {text: text}) for text in TEXTS), ("last", None, {})]
+
+
+def test_numbers_that_json_has_no_word_for_stand_as_they_are(migrated: str, box: Box) -> None:
+    """An infinite or undefined measurement is no missing one, and the smallest float loses nothing."""
+    house = PostgresHouse(migrated, [box])
+    values = [float("inf"), float("-inf"), float("nan"), 5e-324, -0.1, None]
+    house.port.commit(work(box, box.batch([Record("c", NOW, TempAmbient(celsius=value)) for value in values])))
+
+    found = house.rows("SELECT celsius FROM temp_ambient ORDER BY seq")
+    assert [repr(celsius) for (celsius,) in found] == [repr(value) for value in values]
 
 
 def test_source_ids_are_found_again_whatever_they_are(migrated: str, box: Box) -> None:
