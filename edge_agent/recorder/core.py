@@ -35,6 +35,7 @@ from edge_agent.recorder.admission import Admission
 from edge_agent.recorder.cadence import Cadence
 from edge_agent.recorder.cutting import Damaged
 from edge_agent.recorder.epochs import Seal, microseconds
+from edge_agent.recorder.losses import LossReason, tombstone, too_large
 from edge_agent.recorder.messages import (
     Accept,
     Commit,
@@ -58,11 +59,10 @@ from edge_agent.recorder.messages import (
     WantedAgain,
 )
 from edge_agent.recorder.parts import InFlight, OpenEpoch, Pending
-from records import Lane, Record, to_wire, type_by_id, type_of
-from records.types import Loss, Quarantine, StreamOpen
+from records import Lane, Record, to_wire, type_of
+from records.types import Loss, StreamOpen
 
 Reason = Literal["new", "salvaged", "restored", "forked", "re-imaged"]
-LossReason = Literal["evicted", "damaged"]
 MAX_SEALS = 2**24
 CLOSING_S = 60.0
 
@@ -117,7 +117,7 @@ class Recorder:
             said = StreamOpen(self.identity.store, self.identity.box, reason, previous.hex() if previous else None)
             self._say(said, now)
         for gap in gaps:
-            self._say(_tombstone("damaged", gap, {}), now)
+            self._say(tombstone("damaged", gap, {}), now)
         return self._commit(epoch=epoch)
 
     def in_flight(self) -> InFlight:
@@ -250,7 +250,7 @@ class Recorder:
         kind, plain = type_of(record.data), to_wire(record)
         frame = self._zstd.record(plain) if len(plain) <= wire_batch.MAX_RECORD else None
         if frame is None or len(frame) > wire_batch.MAX_FRAME:
-            return self._framed(_too_large(record, kind.name))
+            return self._framed(too_large(record, kind.name))
         return kind.id, kind.lane, frame
 
     # --- committing ------------------------------------------------------------------------------------------------
@@ -348,7 +348,7 @@ class Recorder:
         else:
             self._pending.dropped.append((made.lane, made.first, made.last))
             span = Gap(self.identity.stream, made.lane, made.epoch, made.first, made.last)
-            self._say(_tombstone("damaged", span, made.types), now)
+            self._say(tombstone("damaged", span, made.types), now)
         return self._flush()
 
     def _evict(self, batches: Sequence[Evictable], now: Now) -> list[Effect]:
@@ -363,7 +363,7 @@ class Recorder:
             self._pending.evicted.append(batch.digest)
             if not batch.settled:
                 span = Gap(batch.stream, batch.lane, batch.epoch, batch.first, batch.last)
-                self._say(_tombstone(reason, span, batch.types), now)
+                self._say(tombstone(reason, span, batch.types), now)
         return self._flush()
 
     def _say(self, data: Struct, now: Now) -> None:
@@ -385,24 +385,3 @@ class Recorder:
                 self._turn_of[lane] = max(self._turn_of.values()) + 1
                 return [Cut(lane)]
         return []
-
-
-def _tombstone(reason: LossReason, span: Gap, types: dict[int, int]) -> Loss:
-    """What says that these numbers are gone, and why."""
-    return Loss(
-        reason=reason,
-        count=span.last - span.first + 1,
-        types={kind.name: n for id_, n in types.items() if (kind := type_by_id(id_))},
-        stream=span.stream.hex(),
-        epoch=span.epoch.hex(),
-        lane=int(span.lane),
-        first=span.first,
-        last=span.last,
-    )
-
-
-def _too_large(record: Record, name: str) -> Record:
-    """What is kept of a record that no batch could carry."""
-    reason = f"a {name} larger than {wire_batch.MAX_RECORD >> 20} MiB, or {wire_batch.MAX_FRAME >> 10} KiB compressed"
-    said = Quarantine(device=record.device, reason=reason)
-    return Record(record.device, record.at, said, record.mono_ms, record.clock)
