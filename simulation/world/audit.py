@@ -39,8 +39,8 @@ class Audit:
             if box.complete_to is not None:
                 self._complete(box.store, box.complete_to)
         for machine in self._machines:
-            if machine.on and machine.epoch_age > self._scene.plan.epoch_s + LATE_S:
-                raise Violation(f"an epoch ends in time: the one of {machine.name} is {machine.epoch_age:.0f} s old")
+            if machine.on and machine.epoch_late_s > LATE_S:
+                raise Violation(f"an epoch ends in time: {machine.name}'s is late by {machine.epoch_late_s:.0f} s")
 
     def _complete(self, store: str, to: datetime) -> None:
         """Of a box that has a twin nobody can say what it has accepted."""

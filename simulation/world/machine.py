@@ -89,7 +89,7 @@ class Machine:
         self._backlog: list[Event] = []
         self._tick_at = float("inf")
         self._epochs: dict[bytes, float | None] = {}
-        self._opened = 0.0
+        self._opened = self._rested = 0.0
         self.line = WorldLine(scene, network, broker, self)
         self._zstd = Zstd()
 
@@ -246,7 +246,7 @@ class Machine:
         self.scene.agenda.run(self.scene.agenda.now + seconds)
         if self._life_number != life:
             raise Crash
-        self._busy = False
+        self._busy, self._rested = False, self.clock.monotonic()
         self.soon(self._catch_up)
 
     def _catch_up(self) -> None:
@@ -324,9 +324,11 @@ class Machine:
         return self._keeper is not None and self._keeper.core.uncut
 
     @property
-    def epoch_age(self) -> float:
-        """Seconds since the newest epoch was opened, by the clock that does not step."""
-        return 0.0 if self._busy or not self._epochs else self.clock.monotonic() - self._opened
+    def epoch_late_s(self) -> float:
+        """How long the newest epoch has outlived its time; while the disk takes nothing, no other can begin."""
+        if self._busy or not self._epochs:
+            return 0.0
+        return self.clock.monotonic() - max(self._opened + self.scene.plan.epoch_s, self._rested)
 
     @property
     def settled(self) -> bool:
