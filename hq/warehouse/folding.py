@@ -3,7 +3,8 @@
 An epoch ended where a later one follows it in its stream, thirty days ago. Its claims become one multirange, its
 batches' digests are forgotten: a batch that comes again afterwards finds its numbers claimed, stores nothing and is
 receipted all the same. Each epoch is folded in a transaction of its own, under a lock that ingest shares to claim in an
-old epoch, so that for nobody a number is between the two tables.
+old epoch, so that for nobody a number is between the two tables. An epoch that ingest is at is left to the next time:
+who waited for it while ingest waits for him would break one of the two off.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Folded = Mapping[tuple[bytes, int], list[Span]]  # by epoch and lane
 
 
 def fold(connection: Connection, now: datetime) -> int:
-    """Folds some of what is due, on a connection in autocommit; how many epochs that were."""
+    """Folds some of what is due, on a connection in autocommit; how many epochs that were. Waits for nobody."""
     rows = connection.execute(
         """SELECT e.epoch FROM epoch e
            WHERE e.folded_at IS NULL AND e.received_at < %(before)s AND EXISTS (
@@ -34,10 +35,13 @@ def fold(connection: Connection, now: datetime) -> int:
            ORDER BY e.received_at LIMIT %(limit)s""",
         {"before": now - AFTER, "limit": EPOCHS},
     ).fetchall()
+    count = 0
     for (epoch,) in rows:
         with connection.transaction():
-            _fold(connection, bytes(epoch), now)
-    return len(rows)
+            if _is_free(connection, bytes(epoch)):
+                _fold(connection, bytes(epoch), now)
+                count += 1
+    return count
 
 
 def folded(cursor: psycopg.Cursor[Any], batches: Iterable[Batch], received: datetime) -> Folded:
@@ -57,8 +61,15 @@ def folded(cursor: psycopg.Cursor[Any], batches: Iterable[Batch], received: date
     return {(bytes(epoch), lane): [(one.lower, one.upper - 1) for one in seqs] for epoch, lane, seqs in cursor}
 
 
+def _is_free(connection: Connection, epoch: bytes) -> bool:
+    """Takes the locks on an epoch, unless ingest has one of them."""
+    if not connection.execute("SELECT 1 FROM epoch WHERE epoch = %s FOR NO KEY UPDATE SKIP LOCKED", [epoch]).fetchone():
+        return False
+    taken = connection.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(encode(%s, 'hex')))", [_SPACE, epoch])
+    return taken.fetchone() == (True,)
+
+
 def _fold(connection: Connection, epoch: bytes, now: datetime) -> None:
-    connection.execute("SELECT pg_advisory_xact_lock(%s, hashtext(encode(%s, 'hex')))", [_SPACE, epoch])
     connection.execute(
         """WITH of AS (SELECT stream, epoch FROM epoch WHERE epoch = %(e)s),
                taken AS (DELETE FROM claim c USING of WHERE (c.stream, c.epoch) = (of.stream, of.epoch) RETURNING c.*)

@@ -6,6 +6,7 @@ import threading
 from datetime import timedelta
 
 import psycopg
+import pytest
 
 from hq.complete import report
 from hq.warehouse.folding import AFTER, fold
@@ -79,5 +80,24 @@ def test_folding_and_storing_at_the_same_time_store_once(house: PostgresHouse, b
     for thread in threads:
         thread.join()
 
+    folded(house)  # what the store was at
     assert sum(stored) == 10
     assert len(house.records()) == 105
+    assert house.rows("SELECT count(*) FROM claim_folded") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "SELECT 1 FROM epoch FOR UPDATE",
+        "SELECT pg_advisory_xact_lock_shared(7301994, hashtext(encode(epoch, 'hex'))) FROM epoch",
+    ],
+)
+def test_an_epoch_that_ingest_is_at_is_folded_the_next_time(house: PostgresHouse, box: Box, lock: str) -> None:
+    """Folding waits for nobody, so that ingest and it never wait for each other."""
+    old_epoch(house, box)
+    with psycopg.connect(house.dsn) as ingest:
+        ingest.execute(lock)
+        assert folded(house) == 0
+
+    assert folded(house) == 1
