@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from decimal import Decimal
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import DefusedXMLParser
 
+DEEPEST = 256
 _DECIMAL = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})", re.ASCII)
 
 
@@ -20,10 +21,30 @@ class Malformed(ValueError):
     """The transaction cannot be understood; the text says which part of it."""
 
 
+class _Builder(TreeBuilder):
+    """Gives up on elements nested deeper than any log has them, before they fill the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise Malformed(f"its elements are nested deeper than {DEEPEST}")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
 def parse(document: bytes) -> Element:
     """The `Transaction` in a document of `frames`, without namespaces; `Malformed` when it is no XML."""
+    parser = DefusedXMLParser(target=_Builder())
     try:
-        root: Element = fromstring(document)
+        parser.feed(document)
+        root: Element = parser.close()
     except (ParseError, DefusedXmlException) as error:
         raise Malformed("it is not well-formed XML") from error
     for element in root.iter():

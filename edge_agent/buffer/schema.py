@@ -104,8 +104,8 @@ def _format(connection: sqlite3.Connection) -> int | None:
 
     Rot in them changes what a statement means, and in `user_version` alone it makes an older format or a newer one.
     """
-    words = _words(connection)
-    return _formats().index(words) if words in _formats() else None
+    words, formats = _words(connection), _formats()
+    return formats.index(words) if words in formats else None
 
 
 @cache

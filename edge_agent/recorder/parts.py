@@ -43,10 +43,6 @@ class OpenEpoch:
     last: dict[Lane, int] = field(default_factory=dict)
     until: float | None = None
 
-    @property
-    def ordinal(self) -> int:
-        return self.header.ordinal
-
 
 @dataclass
 class Pending:

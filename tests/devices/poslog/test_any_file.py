@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from devices.driver import Item, Reading, Rejected
 from devices.poslog.frames import BETWEEN, LONGEST
 from devices.poslog.simulator import messages
+from devices.poslog.tree import DEEPEST, Malformed, parse
 from devices.registry import driver
 from records.types import PosControl, PosReturn, PosSale, PosVoid, Tender, Transaction
 from tests.devices.cases import decoder_of, drop_cases, fed, pieces_of, printed
@@ -302,3 +303,11 @@ def test_a_real_log_keeps_no_name_and_no_expiry() -> None:
     assert [type(cast(Reading, item).data) for item in items] == [PosControl, PosSale]
     (tender,) = cast(Transaction, cast(Reading, items[1]).data).tenders
     assert tender == Tender("card", Decimal("34.99"), "*" * 16)
+
+
+def test_elements_nested_deeper_than_any_logs_are_refused() -> None:
+    """A transaction within the limit of bytes may still be a tree of millions; it is given up at its 257th level."""
+    deep = DEEPEST - 2
+    assert parse(b"<log><Transaction>%b%b</Transaction></log>" % (b"<a>" * deep, b"</a>" * deep)).tag == "Transaction"
+    with pytest.raises(Malformed, match="deeper than 256"):
+        parse(b"<log><Transaction>%b%b</Transaction></log>" % (b"<a>" * 10**6, b"</a>" * 10**6))
