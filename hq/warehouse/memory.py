@@ -158,12 +158,19 @@ class MemoryWarehouse:
         name, body = (beat.sender.store, beat.sender.box), beat.body
         last = self.heard.get(name)
         if isinstance(body, Heartbeat):
-            if last is None or _newer(body, last):
-                self.heard[name] = Heard(body, body.session, body.seq, True, received)
+            self._follow(name, body, received)
             self._note_beat(name, body, received)
         elif last is not None and body.session >= last.session:
             seq = last.seq if body.session == last.session else 0
             self.heard[name] = last._replace(session=body.session, seq=seq, online=False)
+
+    def _follow(self, name: BoxName, beat: Heartbeat, received: datetime) -> None:
+        before = self.runs.get(name, [])
+        self.runs[name] = follow(before, beat)
+        if self.runs[name] != before:
+            self.heard[name] = Heard(beat, beat.session, beat.seq, True, received)
+        if rule := noticed(before, self.runs[name]):
+            self.noticed[name[0], rule, name[1]] = ()
 
     # What the ledger's streams say (`hq.warehouse.streams`)
 
@@ -181,10 +188,6 @@ class MemoryWarehouse:
             self._epoch_heard[beat.epoch] = tuple(map(max, heard, accepted(beat)))
             if vouched := mark(beat, received):
                 self.marks[name] = sorted({*self.marks.get(name, ()), vouched}, key=lambda one: one.at)
-        before = self.runs.get(name, [])
-        self.runs[name] = follow(before, beat)
-        if rule := noticed(before, self.runs[name]):
-            self.noticed[name[0], rule, name[1]] = ()
 
     def _heed(self, batch: Batch, entry: Opened) -> None:
         data, name = entry.record.data, (batch.sender.store, batch.sender.box)
@@ -278,10 +281,3 @@ class MemoryWarehouse:
                 previous = None if who.previous == NO_EPOCH else who.previous
                 heard = self._epoch_heard.get(who.epoch, (0,) * len(LaneNumber))
                 yield Epoch(who.epoch, previous, who.first, heard, stored)
-
-
-def _newer(body: Heartbeat, last: Heard) -> bool:
-    """A fresh buffer file begins its sessions anew, so another stream goes by the time."""
-    if body.stream != last.body.stream:
-        return body.at_us > last.body.at_us
-    return (body.session, body.seq) > (last.session, last.seq)

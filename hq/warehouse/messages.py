@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import psycopg
+from psycopg.types.json import Jsonb
 
 from cloud_sync.ingest.work import Aside, Batch, Beat, Letter, Reply
 from cloud_sync.wire.heartbeat import Heartbeat, Will
 from hq.warehouse import streams
 from hq.warehouse.explained import Kind, Told, refused_batch
 from hq.warehouse.rows import clean, json_text
+from hq.warehouse.runs import Run, follow, noticed
 from hq.warehouse.standing import moment
 
 Cursor = psycopg.Cursor[Any]
@@ -93,28 +96,33 @@ def put_beats(cursor: Cursor, beats: Iterable[Beat], received: datetime) -> None
         if isinstance(beat.body, Heartbeat):
             _put_heartbeat(cursor, beat.body, received)
             streams.note_beat(cursor, beat, received)
-            streams.note_runs(cursor, beat, received)
         else:
             _put_will(cursor, beat.body)
 
 
 def _put_heartbeat(cursor: Cursor, beat: Heartbeat, received: datetime) -> None:
-    """A fresh buffer file begins its sessions anew, so a heartbeat of another stream goes by its time."""
+    """One that came late says nothing; of two that are each a box's first, at once, one stays."""
+    cursor.execute("SELECT runs FROM heartbeat WHERE (store, box) = (%s, %s) FOR UPDATE", [beat.store, beat.box])
+    row = cursor.fetchone()
+    before = msgspec.convert(row[0], list[Run]) if row else []
+    after = follow(before, beat)
+    if after == before:
+        return
     body = json_text(beat)
     cursor.execute(
-        """INSERT INTO heartbeat AS h (store, box, at, received_at, session, seq, state, body, full_body)
-           VALUES (%s, %s, %s, %s, %s, %s, 'online', %s, %s)
+        """INSERT INTO heartbeat AS h (store, box, at, received_at, session, seq, state, body, full_body, runs)
+           VALUES (%s, %s, %s, %s, %s, %s, 'online', %s, %s, %s)
            ON CONFLICT (store, box) DO UPDATE SET at = excluded.at, received_at = excluded.received_at,
                session = excluded.session, seq = excluded.seq, state = excluded.state, body = excluded.body,
-               full_body = coalesce(excluded.full_body, h.full_body)
-           WHERE CASE WHEN h.body->'stream' = excluded.body->'stream'
-               THEN (excluded.session, excluded.seq) > (h.session, h.seq)
-               ELSE excluded.body->'at_us' > h.body->'at_us' END""",
+               full_body = coalesce(excluded.full_body, h.full_body), runs = excluded.runs""",
         [
             *(beat.store, beat.box, moment(beat.at_us, received), received, beat.session, beat.seq),
-            *(body, body if beat.full else None),
+            *(body, body if beat.full else None, Jsonb(msgspec.to_builtins(after))),
         ],
     )
+    if rule := noticed(before, after):
+        detail = {"streams": sorted({run.stream.hex() for run in after})}
+        streams.alert(cursor, beat.store, rule, beat.box, detail, received)
 
 
 def _put_will(cursor: Cursor, will: Will) -> None:

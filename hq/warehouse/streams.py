@@ -11,14 +11,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
 from cloud_sync.ingest.work import Batch, Beat, Header, Opened
 from cloud_sync.wire.epoch import NO_EPOCH, EpochIdentity
 from cloud_sync.wire.heartbeat import Heartbeat
-from hq.warehouse.runs import Run, follow, noticed
 from hq.warehouse.said import said
 from hq.warehouse.standing import accepted, mark
 from records.types import StreamOpen
@@ -139,22 +137,6 @@ def _ahead(cursor: Cursor, claimed: Sequence[Batch]) -> list[tuple[Any, ...]]:
         [[epoch for epoch, _ in last], [lane for _, lane in last], list(last.values())],
     )
     return cursor.fetchall()
-
-
-def note_runs(cursor: Cursor, beat: Beat, received: datetime) -> None:
-    """Whether one box speaks under this name, or two."""
-    body, name = beat.body, beat.sender[:2]
-    if not isinstance(body, Heartbeat):
-        return
-    cursor.execute("SELECT runs FROM heartbeat WHERE (store, box) = (%s, %s) FOR UPDATE", name)
-    row = cursor.fetchone()
-    runs = msgspec.convert(row[0], list[Run]) if row else []
-    after = follow(runs, body)
-    if row and after != runs:
-        told = Jsonb(msgspec.to_builtins(after))
-        cursor.execute("UPDATE heartbeat SET runs = %s WHERE (store, box) = (%s, %s)", [told, *name])
-    if rule := noticed(runs, after):
-        alert(cursor, name[0], rule, name[1], {"streams": sorted({run.stream.hex() for run in after})}, received)
 
 
 def alert(cursor: Cursor, store: str, rule: str, subject: str, detail: object, received: datetime) -> None:

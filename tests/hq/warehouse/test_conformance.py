@@ -307,17 +307,22 @@ def test_only_newer_heartbeats_count(make: Make, box: Box) -> None:
         assert house.heard(box) == expected
 
 
-def test_a_fresh_buffer_file_begins_its_sessions_anew(make: Make, box: Box) -> None:
-    """A heartbeat of another stream counts when its time is later, whatever its session."""
-    house = make(box)
-    at = int(NOW.timestamp() * 1_000_000)
-    house.port.commit(told(box, box.heartbeat(70, 5, at_us=at)))
-    old = box.heartbeat(1, 1, stream=bytes(16), at_us=at - 1)
-    new = box.heartbeat(1, 1, stream=bytes(16), at_us=at + 1)
-    house.port.commit(told(box, old))
-    assert house.heard(box) == (70, 5, True)
-    house.port.commit(told(box, new))
-    assert house.heard(box) == (1, 1, True)
+@pytest.mark.parametrize("file", ["fresh", "old image"])
+def test_a_box_that_begins_anew_below_its_last_session_is_heard(make: Make, box: Box, file: str) -> None:
+    """A fresh buffer file, or an old one put back, under a clock that is behind: its heartbeats and wills count."""
+    house, at = make(box), int(NOW.timestamp() * 1_000_000)
+    stream, new = bytes(16) if file == "fresh" else box.stream, b"\1" * 16
+    steps = [
+        (box.heartbeat(70, 5, at_us=at), (70, 5, True)),
+        (box.heartbeat(1, 1, stream=stream, epoch=new, at_us=at - 3_600_000_000), (1, 1, True)),
+        (box.heartbeat(70, 5, at_us=at), (1, 1, True)),
+        (box.will(70), (70, 0, False)),
+        (box.heartbeat(1, 2, stream=stream, epoch=new, at_us=at - 3_540_000_000), (1, 2, True)),
+        (box.will(1), (1, 2, False)),
+    ]
+    for payload, expected in steps:
+        house.port.commit(told(box, payload))
+        assert house.heard(box) == expected
 
 
 def test_the_partition_key_stays_between_opening_and_receipt(make: Make, box: Box) -> None:

@@ -135,6 +135,20 @@ def test_a_heartbeat_that_came_late_is_no_second_box(make: Make) -> None:
     assert house.noticed() == set()
 
 
+def test_a_last_word_that_an_epochs_successor_overtook_is_no_second_box(make: Make) -> None:
+    """What a session said before stays before, though the broker delivers it after."""
+    box = Box()
+    house = make(box)
+    steps = [beat(box, 1, at_s=0), beat(box, 2, at_s=60)]
+    next_epoch(box)
+    steps[1:1] = [beat(box, 3, at_s=120)]
+    for step in (*steps, beat(box, 4, at_s=180)):
+        house.port.commit(step)
+
+    assert house.noticed() == set()
+    assert house.heard(box) == (1, 4, True)
+
+
 def test_a_box_that_begins_anew_was_reimaged(make: Make) -> None:
     """A new stream without a predecessor is no fork: it is reported with the stream that it leaves behind."""
     old = Box()
