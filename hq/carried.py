@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -84,8 +84,9 @@ def main(data: Path, path: Path) -> int:
     place = Data(data)
     root, keyring = place.settings().topic_root, keys.load(place)
     warehouse = PostgresWarehouse(headquarters.database(place).dsn())
+    core = Core(root, keyring.opening, keyring.receipts, patience=timedelta(0))
     try:
-        taken = take_in(path, Core(root, keyring.opening, keyring.receipts), root, warehouse)
+        taken = take_in(path, core, root, warehouse)
     except OSError as fault:
         raise Failure(f"{path}: {fault.strerror}") from None
     except WarehouseAway as fault:

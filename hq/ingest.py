@@ -21,7 +21,18 @@ from pathlib import Path
 import psycopg
 
 from cloud_sync.ingest import Core
-from cloud_sync.ingest.core import Acknowledge, Arrived, Commit, Committed, Effect, Event, Failed, LookUp, Send
+from cloud_sync.ingest.core import (
+    Acknowledge,
+    Arrived,
+    Commit,
+    Committed,
+    Effect,
+    Event,
+    Failed,
+    GiveBack,
+    LookUp,
+    Send,
+)
 from cloud_sync.ingest.judge import Message
 from cloud_sync.ingest.work import Known, WarehouseAway
 from cloud_sync.wire.batch import MAX_SIZE
@@ -128,7 +139,10 @@ class Worker:
             event = await asyncio.get_running_loop().run_in_executor(self._database, self._ask, effect)
             if isinstance(event, Failed):
                 _empty(asked)  # the core gives back everything and waits for no answer any more
-            await self._carry_out(source, asked, core.step(event, _now()))
+            effects = core.step(event, _now())
+            if isinstance(event, Failed):
+                self._pause = max(effect.delay_s for effect in effects if isinstance(effect, GiveBack))
+            await self._carry_out(source, asked, effects)
             asked.task_done()
             self._answered.set()
 
@@ -142,7 +156,6 @@ class Worker:
                 await source.acknowledge(effect.tokens)
             else:
                 await source.give_back(effect.tokens, effect.delay_s)
-                self._pause = effect.delay_s
 
     async def _do_clerks_work(self, source: Source) -> None:
         try:

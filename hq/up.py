@@ -58,9 +58,10 @@ class Stopped(BaseException):
 
 @dataclass
 class Worker:
-    """One of our own commands as a child; it writes to our standard error."""
+    """One of our own commands as a child; it writes to our standard error. name: of this child, the only one of it."""
 
     name: str
+    command: str
     root: Path
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
@@ -68,7 +69,7 @@ class Worker:
         """Ends one that was left over, then starts."""
         mark = f"edge-hq-up={self.root}:{self.name}"
         process.end_leftovers(Path(sys.executable).name, mark, signal.SIGTERM, STOP_S)
-        argv = [sys.executable, "-P", "-X", mark, "-m", "hq", self.name, "--data", str(self.root)]
+        argv = [sys.executable, "-P", "-X", mark, "-m", "hq", self.command, "--data", str(self.root)]
         self.process = process.start(argv, log=None, on_parent_death=signal.SIGTERM, user=None)
 
     def stop(self) -> None:
@@ -144,11 +145,16 @@ def _start(data: Data, stack: ExitStack) -> list[Watched]:
     asyncio.run(_make_stream(data))  # at once: what boxes say before there is a stream is kept by nobody
     _begin(parts[1], stack)
     migrate(data)
-    workers = [Worker(name, data.root) for name in ("ingest", "serve")]
+    workers = [*(Worker(name, "ingest", data.root) for name in _ingest()), Worker("serve", "serve", data.root)]
     for worker in workers:
         stack.callback(worker.stop)
         worker.start()
     return [Watched(part, time.monotonic()) for part in [*parts, *workers]]
+
+
+def _ingest() -> list[str]:
+    """Two workers, where they have a core each: what one opens, the other meanwhile brings to the database."""
+    return ["ingest", "ingest-2"][: os.cpu_count()]
 
 
 def _begin(part: Part, stack: ExitStack) -> None:

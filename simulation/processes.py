@@ -120,11 +120,22 @@ class Headquarters(Process):
         if not self.running:
             raise Stuck(f"headquarters ended; see {self._log}")
 
-    def kill_part(self, name: str) -> None:
-        """SIGKILLs one of its parts; returns once it is back under another process id."""
-        pid = self.facts["pids"][name]
-        os.kill(pid, signal.SIGKILL)
-        wait_for(f"{name} to be back", START_S, lambda: self.facts.get("pids", {}).get(name, pid) != pid)
+    def parts(self, command: str) -> dict[str, int]:
+        """The process ids of the parts that run this command, by name."""
+        return {name: pid for name, pid in self.facts.get("pids", {}).items() if name.partition("-")[0] == command}
+
+    def kill_part(self, command: str) -> None:
+        """SIGKILLs its parts that run this; returns once each is back under another process id."""
+        before = self.parts(command)
+        for pid in before.values():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(
+            f"{command} to be back",
+            START_S,
+            lambda: (
+                (now := self.parts(command)).keys() == before.keys() and not set(now.values()) & set(before.values())
+            ),
+        )
 
 
 class Agent(Process):

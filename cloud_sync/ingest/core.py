@@ -6,6 +6,8 @@
   slow, or back, boxes are told a pace (`pressure`); nothing is dropped for it.
 - What nothing can be done with (an unknown box, a later release's topic) is acknowledged and counted: the store sends
   again what has no receipt, so dropping it loses nothing, and it cannot stand in anybody's way.
+- A batch whose epoch nobody knows goes back to the broker for a moment, since another worker may be about to commit the
+  header; only then is the box asked for it.
 - Dead letters are bounded for each box and hour; beyond that they are dropped unanswered, to come again later.
 """
 
@@ -19,7 +21,7 @@ from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from cloud_sync.ingest.judge import HoldEpoch, Ignored, Judge, Message, Source, Verdict, epoch_of
+from cloud_sync.ingest.judge import UNKNOWN, HoldEpoch, Ignored, Judge, Message, Source, Verdict, epoch_of
 from cloud_sync.ingest.pressure import Pressure
 from cloud_sync.ingest.work import Batch, BoxName, Header, Known, Letter, Outcome, Part, Sender, Work
 from cloud_sync.seal.hpke import OpeningKey
@@ -35,6 +37,8 @@ ENOUGH_MESSAGES = 500
 MAX_EPOCHS = 20_000  # open at once; the oldest are looked up again when they come
 BOX_KNOWN = timedelta(seconds=30)  # how long a revoked key may still be believed
 HOLD_EVERY = timedelta(seconds=10)
+PATIENCE = timedelta(seconds=2)  # with an epoch that nobody knows, before its box is asked
+LOOK_AGAIN_S = 0.25
 LETTERS_PER_HOUR = 100
 MAX_DELAY_S = 30.0
 _DIGESTS_PER_ENVELOPE = 2_000
@@ -116,11 +120,15 @@ class _Registered(NamedTuple):
 class Core:
     """One ingest worker. keys: HQ's opening keys by key id; signer: a receipts key; root: of the topics.
 
+    patience: with an epoch that nobody knows; none where no other worker may bring its header
     `counts` says what happened so far: records, batches, and what was dropped, by reason.
     """
 
-    def __init__(self, root: str, keys: Mapping[bytes, OpeningKey], signer: Signer) -> None:
+    def __init__(
+        self, root: str, keys: Mapping[bytes, OpeningKey], signer: Signer, patience: timedelta = PATIENCE
+    ) -> None:
         self.counts: Counter[str] = Counter()
+        self._patience = patience
         self._root = root
         self._signer = signer
         self._judge = Judge(keys)
@@ -132,6 +140,7 @@ class Core:
         self._under_way: list[_Ready] = []
         self._work: Work | None = None
         self._held: dict[bytes, datetime] = {}
+        self._unknown: dict[bytes, datetime] = {}  # epochs, with when their first batch came
         self._letters: Counter[tuple[BoxName, datetime]] = Counter()
         self._failures = 0
         self._pressure = Pressure()
@@ -202,15 +211,21 @@ class Core:
     def _forget(self, now: datetime) -> None:
         self._boxes = {name: box for name, box in self._boxes.items() if box.until > now}
         self._held = {epoch: at for epoch, at in self._held.items() if now - at < HOLD_EVERY}
+        self._unknown = {epoch: at for epoch, at in self._unknown.items() if now - at < HOLD_EVERY}
         for epoch in list(self._judge.epochs)[:-MAX_EPOCHS]:
             del self._judge.epochs[epoch]
 
     def _judge_all(self, messages: Iterable[Message], now: datetime) -> list[Effect]:
         done: list[object] = []
+        early: list[object] = []
         holds: dict[Sender, list[bytes]] = defaultdict(list)
         for message in messages:
             parts = []
-            for verdict in self._verdicts(message):
+            verdicts = self._verdicts(message)
+            if self._are_early(verdicts, now):
+                early.append(message.token)
+                continue
+            for verdict in verdicts:
                 if isinstance(verdict, HoldEpoch):
                     self._hold(verdict, holds, now)
                 elif isinstance(verdict, Ignored):
@@ -224,7 +239,17 @@ class Core:
         effects: list[Effect] = [
             self._envelope(to, Kind.HOLD, Hold(at_us(now), b"".join(of))) for to, of in holds.items()
         ]
+        effects += [GiveBack(tuple(early), LOOK_AGAIN_S)] if early else []
         return [*effects, Acknowledge(tuple(done))] if done else effects
+
+    def _are_early(self, verdicts: Iterable[Verdict], now: datetime) -> bool:
+        """Whether they wait for a header that may yet come from another worker."""
+        return any(
+            isinstance(one, HoldEpoch)
+            and one.why == UNKNOWN
+            and now - self._unknown.setdefault(one.epoch, now) < self._patience
+            for one in verdicts
+        )
 
     def _verdicts(self, message: Message) -> list[Verdict]:
         try:

@@ -22,6 +22,7 @@ from cloud_sync.wire.reader import WireError
 from cloud_sync.wire.topics import Up
 from records import Lane
 
+UNKNOWN = "unknown epoch"
 _LIMIT = 2**63
 
 
@@ -41,7 +42,7 @@ class OpenEpoch(NamedTuple):
 
 
 class HoldEpoch(NamedTuple):
-    """The box shall send this epoch's header, or wait: nothing is stored and nothing refused."""
+    """The box shall send this epoch's header, or wait: nothing is stored and nothing refused. why: may be `UNKNOWN`."""
 
     sender: Sender
     epoch: bytes
@@ -110,7 +111,7 @@ class Judge:
         header, body = wire_batch.parse(message.payload)
         epoch = self.epochs.get(header.epoch)
         if epoch is None:
-            return [HoldEpoch(sender, header.epoch, "unknown epoch")]
+            return [HoldEpoch(sender, header.epoch, UNKNOWN)]
         _check_owner(epoch.identity, sender)
         if header.last >= _LIMIT - 1:
             raise WireError(f"batch: its numbers go up to {header.last}")

@@ -242,8 +242,9 @@ def forged_receipts(scene: Scene) -> None:
     box_a, box_b = (boxes.find(data, store, "box-1") for store in (A, B))
     assert box_a
     assert box_b
-    ingest = scene.stage.hq.facts["pids"]["ingest"]
-    os.kill(ingest, signal.SIGSTOP)
+    ingest = scene.stage.hq.parts("ingest").values()
+    for worker in ingest:
+        os.kill(worker, signal.SIGSTOP)
     try:
         sent = len(scene.broker.of(f"se.{A}.box-1.up.batch"))
         wait_for("batches without receipt", WAIT_S, lambda: len(scene.broker.of(f"se.{A}.box-1.up.batch")) >= sent + 3)
@@ -263,7 +264,8 @@ def forged_receipts(scene: Scene) -> None:
         wait_for("the forgeries to be counted", WAIT_S, lambda: scene.a.agent.status()["link"]["forged"] >= forged)
         assert rows(scene.a.agent.status()) >= held > 0
     finally:
-        os.kill(ingest, signal.SIGCONT)
+        for worker in ingest:
+            os.kill(worker, signal.SIGCONT)
 
 
 def garbage(scene: Scene) -> None:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from cloud_sync.ingest.core import (
     ENOUGH,
     LETTERS_PER_HOUR,
+    LOOK_AGAIN_S,
+    PATIENCE,
     Acknowledge,
     Arrived,
     Commit,
@@ -156,6 +158,9 @@ def test_an_unknown_epoch_is_held_not_stored_not_refused(box: Box) -> None:
     world = World([box])
     batch = box.send_batch(sales(1, 5))
     world.arrive(batch)
+    assert (world.given_back, world.acknowledged, world.told(box)) == ([batch.token], [], [])
+    world.now += PATIENCE
+    world.arrive(batch)
     world.arrive(batch)
 
     (hold,) = world.told(box)
@@ -167,9 +172,27 @@ def test_an_unknown_epoch_is_held_not_stored_not_refused(box: Box) -> None:
 
     world.now += timedelta(seconds=11)
     world.arrive(batch)
+    world.now += PATIENCE
+    world.arrive(batch)
     assert len(world.told(box)) == 2
     world.arrive(box.send_header(), batch)
     assert len(world.warehouse.rows) == 5
+
+
+def test_a_header_under_way_at_another_worker_is_waited_for(box: Box) -> None:
+    """A batch that comes before the other worker has committed its epoch's header is stored without a hold."""
+    one, other = World([box]), World([box])
+    other.warehouse = one.warehouse
+    batch = box.send_batch(sales(1, 5))
+    other.arrive(batch)
+    one.arrive(box.send_header())
+    assert other.given_back == [batch.token]
+    other.now += timedelta(seconds=LOOK_AGAIN_S)
+    other.arrive(batch)
+
+    (receipt,) = other.told(box)
+    assert isinstance(receipt, Receipt)
+    assert len(one.warehouse.rows) == 5
 
 
 def test_an_epoch_of_the_warehouse_is_known_to_a_new_worker(box: Box) -> None:
