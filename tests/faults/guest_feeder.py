@@ -39,7 +39,9 @@ def main(feed: str, folder: str, port: str) -> None:
     said = Path("/proc/cmdline").read_text().partition("feed=")[2].split()[0]
     first, last = map(int, said.split("-"))
     left = sorted(Path(feed).iterdir())[first:last]
-    waiting = {path.name for path in Path(folder).glob("*.csv")}
+    for torn in Path(folder).glob(".*"):  # by a cut while it was copied
+        torn.unlink()
+    waiting = set(os.listdir(folder))
     say("begun")
     while left or waiting:
         while left and len(waiting) < AT_ONCE:
