@@ -229,7 +229,8 @@ def gaps(found: Salvaged) -> list[Gap]:
     An epoch's header is held as long as anything of it is, so what came before the oldest is at HQ. Within, a number
     that was not found is lost, or went with its receipt: HQ knows which.
     """
-    identities = [wire_epoch.parse(new.header).identity for new in found.epochs.values()]
+    in_order = [found.epochs[ordinal] for ordinal in sorted(found.epochs)]  # of several with the same first numbers
+    identities = [wire_epoch.parse(new.header).identity for new in in_order]  # only the last gave any
     streams = found.streams()
     known: dict[tuple[bytes, Lane], list[Span]] = defaultdict(list)
     for row in found.rows:

@@ -335,6 +335,26 @@ def test_a_number_that_rotted_names_nothing_that_was_not_given(tmp_path: Path, s
     assert [(loss.first, loss.last) for loss in found.losses] == [(min(seq, last), min(seq, last))]
 
 
+def test_numbers_are_lost_of_the_epoch_that_gave_them(tmp_path: Path) -> None:
+    """Of epochs that begin with the same numbers, since the box was started again and again, the last one gave them."""
+    box, giver = TestBox(), b""
+    for count in (0, 0, 0, 0, 10, 0):
+        bench = Bench(tmp_path, box)
+        if count:
+            giver = bench.core.epoch
+            bench.step(accept(some_records(count)))
+            bench.step(messages.Flush())
+        bench.buffer.close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
+        db.execute("DELETE FROM journal WHERE id <> ?", (row_id(Lane.VITAL, 1),))  # the stream's opening stays
+        db.commit()
+
+    lost = gaps(salvage(tmp_path / FILE, box.seal.public))
+
+    assert sum(gap.last - gap.first + 1 for gap in lost) == 10
+    assert {gap.epoch for gap in lost} == {giver}
+
+
 @pytest.mark.parametrize("column", ["first", "last", "lane"])
 def test_a_batchs_own_content_says_what_is_in_it(tmp_path: Path, column: str) -> None:
     """A bit of a column flips: tombstones, and what a salvage misses, go by the batch itself."""
