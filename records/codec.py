@@ -110,7 +110,7 @@ def _strict(kind: RecordType) -> msgspec.msgpack.Decoder[_Row[Any]]:
 
 def _record(kind: RecordType, row: _Row[Any], data: msgspec.Struct) -> Record:
     try:
-        return Record(row.device, _EPOCH + timedelta(0, 0, row.at_us), data, row.mono_ms, row.clock)
+        return Record(row.device, _EPOCH + row.at_us * _US, data, row.mono_ms, row.clock)
     except OverflowError as error:
         raise DecodeError(f"{kind.name}: {error}") from error
 

@@ -24,7 +24,7 @@ from records.record import Lane
 from records.registry import record_type
 
 
-class Data(msgspec.Struct, frozen=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What every struct here shares: immutable, absent fields left out."""
 
 

@@ -40,10 +40,12 @@ class Misfit(ValueError):
 class Place(NamedTuple):
     """Whose records they are and when they came.
 
-    head: the values that begin every line; opened: the store's first day; until: the latest effective time
+    head: the values that begin every line; fresh: of a record that repeats none; opened: the store's first day;
+    until: the latest effective time
     """
 
     head: bytes
+    fresh: bytes
     opened: datetime
     until: datetime
 
@@ -51,7 +53,8 @@ class Place(NamedTuple):
     def of(cls, batch: Batch, opened: date, received: datetime) -> Place:
         first = datetime.combine(opened, time(), UTC)
         ids = (*batch.sender[:2], f"\\x{batch.stream.hex()}", f"\\x{batch.epoch.hex()}")
-        return cls(_written((*ids, int(batch.lane), received)), first, max(received + AHEAD, first))
+        head = _written((*ids, int(batch.lane), received)) + b","
+        return cls(head, head + b"null,", first, max(received + AHEAD, first))
 
 
 def identity(stream: bytes, epoch: bytes, lane: int, seq: int) -> str:
@@ -89,7 +92,8 @@ def line(place: Place, record: Formed, duplicate_of: str | None) -> bytes:
     if not place.opened <= at <= place.until:
         seq, _, rest = text.split(b",", 2)
         text = b"%b,%b,%b" % (seq, _encode(max(min(at, place.until), place.opened)), rest)
-    return b"%b,%b,%b\n" % (place.head, _encode(duplicate_of), text)
+    head = place.fresh if duplicate_of is None else b"%b%b," % (place.head, _encode(duplicate_of))
+    return head + text + b"\n"
 
 
 def columns(table: Table) -> list[str]:

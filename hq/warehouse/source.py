@@ -68,6 +68,7 @@ COPY = """COPY source_claim (business_day, store, type, source_id, content, stre
     FROM STDIN (FORMAT binary)"""
 COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _DAY_FIELD, _SIZE, _LANE, _SEQ = Struct(">hii"), Struct(">i"), Struct(">ihi"), Struct(">q")
+_SIZES = [_SIZE.pack(size) for size in range(1_000)]  # of what is short, ready
 _DAY_ZERO = date(2000, 1, 1).toordinal()
 
 
@@ -77,12 +78,14 @@ def claim_of(batch: Batch, seq: int, opened: Opened) -> Claim | None:
     if key is None:
         return None
     event = event_bytes(store, key)
-    return Claim(store, key, event, event + _lane(batch.stream, batch.epoch, int(batch.lane)) + _SEQ.pack(seq))
+    return Claim(store, key, event, event + _lane(batch.stream, batch.epoch, batch.lane) + _SEQ.pack(seq))
 
 
 def event_bytes(store: str, key: SourceKey) -> bytes:
     """A key in a store, as a row's first values."""
-    return _kind(store, key.business_day, key.type) + _sized(key.source_id.encode()) + _sized(key.content)
+    source_id, content = key.source_id.encode(), key.content
+    sizes = _SIZES[len(source_id)], _SIZES[len(content)]
+    return b"".join((_kind(store, key.business_day, key.type), sizes[0], source_id, sizes[1], content))
 
 
 @lru_cache(10_000)
