@@ -15,7 +15,7 @@ from simulation.world.play import play, play_many
 from simulation.world.world import Result, World
 
 SEEDS = 1_000
-PARTS = 8
+PARTS = 4
 LONG_SEEDS = 20_000
 RATED = ("lost", "doubled", "delayed", "changed", "deaf", "unsure commit")
 FIRED = (
