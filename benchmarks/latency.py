@@ -26,6 +26,7 @@ RATE = 20
 SCANS = 600
 WARM = 100
 LOOK_S = 0.004
+OVERTAKEN = 200  # a scan may be committed after later ones, by the other worker
 WAIT_S = 120.0
 
 
@@ -41,7 +42,7 @@ class Watch:
     def _look(self) -> None:
         last = 0
         while not self.stop.wait(LOOK_S):
-            rows = self._connection.execute("SELECT seq, code FROM scan WHERE seq > %s", [last]).fetchall()
+            rows = self._connection.execute("SELECT seq, code FROM scan WHERE seq > %s", [last - OVERTAKEN]).fetchall()
             now = time.perf_counter()
             for seq, code in rows:
                 self.seen.setdefault(code, now)
