@@ -127,6 +127,8 @@ class Headquarters(Process):
     def kill_part(self, command: str) -> None:
         """SIGKILLs its parts that run this; returns once each is back under another process id."""
         before = self.parts(command)
+        if not before:
+            raise Stuck(f"no part of headquarters runs {command}")
         for pid in before.values():
             os.kill(pid, signal.SIGKILL)
         wait_for(

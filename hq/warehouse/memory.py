@@ -34,11 +34,9 @@ class Stored(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """The last a box said. body: its last heartbeat; session, seq: the newest heard of, by a last will too."""
+    """The last a box said. body: its last heartbeat; online: unless its last will came since."""
 
     body: Heartbeat
-    session: int
-    seq: int
     online: bool
     received: datetime
 
@@ -160,15 +158,14 @@ class MemoryWarehouse:
         if isinstance(body, Heartbeat):
             self._follow(name, body, received)
             self._note_beat(name, body, received)
-        elif last is not None and body.session >= last.session:
-            seq = last.seq if body.session == last.session else 0
-            self.heard[name] = last._replace(session=body.session, seq=seq, online=False)
+        elif last is not None and body.session >= last.body.session:
+            self.heard[name] = last._replace(online=False)
 
     def _follow(self, name: BoxName, beat: Heartbeat, received: datetime) -> None:
         before = self.runs.get(name, [])
         self.runs[name] = follow(before, beat)
         if self.runs[name] != before:
-            self.heard[name] = Heard(beat, beat.session, beat.seq, True, received)
+            self.heard[name] = Heard(beat, True, received)
         if rule := noticed(before, self.runs[name]):
             self.noticed[name[0], rule, name[1]] = ()
 

@@ -128,8 +128,6 @@ def _put_heartbeat(cursor: Cursor, beat: Heartbeat, received: datetime) -> None:
 def _put_will(cursor: Cursor, will: Will) -> None:
     """The last will of an old session says nothing about the present one."""
     cursor.execute(
-        """UPDATE heartbeat SET state = 'offline', seq = CASE WHEN session = %(session)s THEN seq ELSE 0 END,
-               session = %(session)s
-           WHERE store = %(store)s AND box = %(box)s AND session <= %(session)s""",
-        {"store": will.store, "box": will.box, "session": will.session},
+        "UPDATE heartbeat SET state = 'offline' WHERE (store, box) = (%s, %s) AND session <= %s",
+        [will.store, will.box, will.session],
     )

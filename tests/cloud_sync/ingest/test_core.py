@@ -242,4 +242,4 @@ def test_a_revoked_box_is_no_longer_believed(box: Box) -> None:
     world.now += timedelta(seconds=31)
     world.arrive(box.send(Up.HEARTBEAT, box.heartbeat(1, 2)))
 
-    assert world.warehouse.heard[box.store, box.name].seq == 1
+    assert world.warehouse.heard[box.store, box.name].body.seq == 1

@@ -96,7 +96,7 @@ class MemoryHouse:
 
     def heard(self, box: Box) -> tuple[int, int, bool] | None:
         last = self.port.heard.get((box.store, box.name))
-        return last and (last.session, last.seq, last.online)
+        return last and (last.body.session, last.body.seq, last.online)
 
 
 class PostgresHouse:
