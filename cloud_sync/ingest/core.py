@@ -1,7 +1,8 @@
 """Ingest as a state machine: `step(event, now)` gives effects. It does no I/O and reads no clock.
 
 - Nothing is acknowledged to the broker and nothing receipted before the transaction that holds it has committed.
-- One look-up and one transaction are under way at a time; what comes meanwhile waits and goes into the next.
+- One look-up and one transaction are under way at a time; what comes meanwhile waits and goes into the next, epoch
+  headers alone and before all else, since other workers may wait for them.
 - When the warehouse is away everything goes back to the broker, to come again after a delay that doubles. When it is
   slow, or back, boxes are told a pace (`pressure`); nothing is dropped for it.
 - What nothing can be done with (an unknown box, a later release's topic) is acknowledged and counted: the store sends
@@ -38,7 +39,7 @@ MAX_EPOCHS = 20_000  # open at once; the oldest are looked up again when they co
 BOX_KNOWN = timedelta(seconds=30)  # how long a revoked key may still be believed
 HOLD_EVERY = timedelta(seconds=10)
 PATIENCE = timedelta(seconds=2)  # with an epoch that nobody knows, before its box is asked
-LOOK_AGAIN_S = 0.25
+LOOK_AGAIN_S = 0.1
 LETTERS_PER_HOUR = 100
 MAX_DELAY_S = 30.0
 _DIGESTS_PER_ENVELOPE = 2_000
@@ -110,6 +111,10 @@ class _Ready(NamedTuple):
     @property
     def records(self) -> int:
         return sum(len(part.entries) for part in self.parts if isinstance(part, Batch))
+
+    @property
+    def is_header(self) -> bool:
+        return any(isinstance(part, Header) for part in self.parts)
 
 
 class _Registered(NamedTuple):
@@ -283,13 +288,22 @@ class Core:
     def _start_commit(self, now: datetime) -> list[Effect]:
         if self._work is not None or not self._ready:
             return []
-        records = 0
-        while self._ready and records < ENOUGH:
-            self._under_way.append(self._ready.pop(0))
-            records += self._under_way[-1].records
+        self._under_way = self._next()
         self._pressure.begins(now)
         self._work = Work(now, tuple(_once(part for ready in self._under_way for part in ready.parts)))
         return [Commit(self._work)]
+
+    def _next(self) -> list[_Ready]:
+        """What the next transaction takes."""
+        if headers := [ready for ready in self._ready if ready.is_header]:
+            self._ready = [ready for ready in self._ready if not ready.is_header]
+            return headers
+        taken: list[_Ready] = []
+        records = 0
+        while self._ready and records < ENOUGH:
+            taken.append(self._ready.pop(0))
+            records += taken[-1].records
+        return taken
 
     def _committed(self, outcome: Outcome, now: datetime) -> Iterator[Effect]:
         work, taken = self._work, self._under_way

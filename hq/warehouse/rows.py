@@ -74,12 +74,11 @@ class Formed(msgspec.Struct, frozen=True, gc=False):
 def formed(batch: Batch, seq: int, opened: Opened) -> Formed:
     """Everything that takes time and needs no database. Raises Misfit."""
     record, kind = opened.record, opened.kind.name
-    values = list(astuple(record.data))
+    common = (seq, record.at, record.device, record.at, _bigint(record.mono_ms), record.clock)
+    values = [*common, *astuple(record.data), _document(opened.extra) if opened.extra else None]
     for place, hold in _HOLD[kind]:
         if values[place] is not None:
             values[place] = hold(values[place])
-    common = (seq, record.at, record.device, record.at, _bigint(record.mono_ms), record.clock)
-    values = [*common, *values, _document(opened.extra) if opened.extra else None]
     text = _encode(values)[1:-1]
     if b"\\" in text:
         text = _written(_without_nul(kind, values, opened.extra))
@@ -196,9 +195,10 @@ _HOLDERS: Mapping[str, Callable[[Any], Any]] = {
     "numeric": _numeric,
     "jsonb": _document,
 }
-# What the encoder would write otherwise than the column reads it: places in a type's data, and what holds the value.
+_DATA = len(FIRST) - FIRST.index("seq") + len(THEN)  # values of a record before its type's own
+# What the encoder would write otherwise than the column reads it: places in its values, and what holds the value.
 _HOLD = {
-    kind: [(place, _HOLDERS[one.sql]) for place, one in enumerate(table.columns) if one.sql in _HOLDERS]
+    kind: [(place, _HOLDERS[one.sql]) for place, one in enumerate(table.columns, _DATA) if one.sql in _HOLDERS]
     for kind, table in TABLES.items()
 }
 _NAMES = {kind: columns(table)[FIRST.index("seq") : -1] for kind, table in TABLES.items()}

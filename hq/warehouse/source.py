@@ -67,7 +67,7 @@ class Claim(msgspec.Struct, frozen=True, gc=False):
 COPY = """COPY source_claim (business_day, store, type, source_id, content, stream, epoch, lane, seq)
     FROM STDIN (FORMAT binary)"""
 COPY_HEAD, COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
-_DAY_FIELD, _SIZE, _LANE, _SEQ = Struct(">hii"), Struct(">i"), Struct(">ihi"), Struct(">q")
+_DAY_FIELD, _SIZE, _NUMBER = Struct(">hii"), Struct(">i"), Struct(">ihiq")
 _SIZES = [_SIZE.pack(size) for size in range(1_000)]  # of what is short, ready
 _DAY_ZERO = date(2000, 1, 1).toordinal()
 
@@ -78,7 +78,7 @@ def claim_of(batch: Batch, seq: int, opened: Opened) -> Claim | None:
     if key is None:
         return None
     event = event_bytes(store, key)
-    return Claim(store, key, event, event + _lane(batch.stream, batch.epoch, batch.lane) + _SEQ.pack(seq))
+    return Claim(store, key, event, event + _epoch(batch.stream, batch.epoch) + _NUMBER.pack(2, batch.lane, 8, seq))
 
 
 def event_bytes(store: str, key: SourceKey) -> bytes:
@@ -94,8 +94,8 @@ def _kind(store: str, day: date, kind: str) -> bytes:
 
 
 @lru_cache(10_000)
-def _lane(stream: bytes, epoch: bytes, lane: int) -> bytes:
-    return _sized(stream) + _sized(epoch) + _LANE.pack(2, lane, 8)
+def _epoch(stream: bytes, epoch: bytes) -> bytes:
+    return _sized(stream) + _sized(epoch)
 
 
 def _sized(value: bytes) -> bytes:

@@ -20,35 +20,58 @@ from cloud_sync.ingest.core import (
     LookUp,
     Send,
 )
+from cloud_sync.ingest.work import Header
 from cloud_sync.wire.downlink import Hold, Receipt
 from cloud_sync.wire.topics import Up
 from tests.cloud_sync.ingest.box import KEYS, NOW, SIGNER, Box, sales, weigh
 from tests.cloud_sync.ingest.world import World, name
 
 
+def receipts(world: World, box: Box) -> list[Receipt]:
+    """What the box was told, all of them receipts."""
+    told = world.told(box)
+    assert all(isinstance(body, Receipt) for body in told)
+    return told  # type: ignore[return-value]
+
+
 def test_header_and_batch_together_are_stored_and_receipted(box: Box) -> None:
-    """A batch that overtook its header in one delivery is stored with it; one envelope receipts both."""
+    """A batch that overtook its header in one delivery is stored after it; both are receipted, the header first."""
     world = World([box])
     batch, header = box.send_batch(sales(1, 20)), box.send_header()
     world.arrive(batch, header)
 
     assert len(world.warehouse.rows) == 20
-    (receipt,) = world.told(box)
-    assert isinstance(receipt, Receipt)
-    assert set(receipt.each()) == {name(batch.payload), name(header.payload)}
-    assert set(world.acknowledged) == {batch.token, header.token}
+    assert [receipt.each() for receipt in receipts(world, box)] == [[name(header.payload)], [name(batch.payload)]]
+    assert world.acknowledged == [header.token, batch.token]
+
+
+def test_a_header_waits_for_no_batch(box: Box) -> None:
+    """While a full transaction is under way a header comes: it is the next, alone, since other workers wait for it."""
+    world = World([box])
+    world.arrive(box.send_header())
+    (under_way,) = world.core.step(Arrived((box.send_batch(weigh(ENOUGH)),)), NOW)
+    assert isinstance(under_way, Commit)
+    world.core.step(Arrived((box.send_batch(weigh(3)),)), NOW)
+    box.new_epoch()
+    (asked,) = world.core.step(Arrived((box.send_header(),)), NOW)
+    assert isinstance(asked, LookUp)
+    world.core.step(world.warehouse.look_up(asked.boxes, asked.epochs), NOW)
+
+    *_, following = world.core.step(Committed(world.warehouse.commit(under_way.work)), NOW)
+    assert isinstance(following, Commit)
+    assert [type(part) for part in following.work.parts] == [Header]
+    world.step(Committed(world.warehouse.commit(following.work)))
+    assert len(world.warehouse.rows) == ENOUGH + 3
 
 
 def test_nothing_is_said_before_the_commit(box: Box) -> None:
     """Until the warehouse has committed there is neither a receipt nor an acknowledgement."""
     world = World([box])
-    asked = world.core.step(Arrived((box.send_header(), box.send_batch(sales(1, 3)))), NOW)
-    assert [type(effect) for effect in asked] == [LookUp]
-    known = world.warehouse.look_up(asked[0].boxes, asked[0].epochs)  # type: ignore[union-attr]
-    effects = world.core.step(known, NOW)
+    world.arrive(box.send_header())
+    (commit,) = world.core.step(Arrived((box.send_batch(sales(1, 3)),)), NOW)
 
-    assert [type(effect) for effect in effects] == [Commit]
-    after = world.core.step(Committed(world.warehouse.commit(effects[0].work)), NOW)  # type: ignore[union-attr]
+    assert isinstance(commit, Commit)
+    after = world.core.step(Committed(world.warehouse.commit(commit.work)), NOW)
     assert [type(effect) for effect in after] == [Send, Acknowledge]
 
 
@@ -123,21 +146,19 @@ def test_what_failed_comes_again_and_is_stored_once(box: Box) -> None:
 
 
 def test_a_commit_whose_answer_was_lost_is_receipted_at_its_second_coming(box: Box) -> None:
-    """Committed, but nobody heard: the same messages again store nothing new and are receipted."""
+    """Committed, but nobody heard: the same message again stores nothing new and is receipted."""
     world = World([box])
-    messages = (box.send_header(), box.send_batch(sales(1, 5)))
-    (asked,) = world.core.step(Arrived(messages), NOW)
-    assert isinstance(asked, LookUp)
-    (commit,) = world.core.step(world.warehouse.look_up(asked.boxes, asked.epochs), NOW)
+    world.arrive(box.send_header())
+    batch = box.send_batch(sales(1, 5))
+    (commit,) = world.core.step(Arrived((batch,)), NOW)
     assert isinstance(commit, Commit)
     world.warehouse.commit(commit.work)
     world.step(Failed("connection lost after the commit"))
-    world.arrive(*messages)
+    assert len(receipts(world, box)) == 1
+    world.arrive(batch)
 
     assert len(world.warehouse.rows) == 5
-    (receipt,) = world.told(box)
-    assert isinstance(receipt, Receipt)
-    assert len(receipt.each()) == 2
+    assert receipts(world, box)[-1].each() == [name(batch.payload)]
 
 
 def test_delays_double_while_the_warehouse_is_away(box: Box) -> None:
