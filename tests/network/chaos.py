@@ -5,6 +5,8 @@ A fault strikes a line in use: before each one a store has had headquarters' rec
 until it is seen to have struck: packets that were dropped, refused or made to wait, bytes that were held, connections
 that were cut, a part under another process id, the jump in headquarters' table. One that is not seen does not count.
 
+On a slow machine a run goes on for up to `MORE_S` until it has seen `FEWEST` kinds of faults strike.
+
 There are several stores since one alone may stay away for minutes: when its database was away, headquarters has its
 stores spread their returns for as long as a large fleet needs, and an agent that is killed then keeps to that.
 
@@ -43,6 +45,7 @@ STRIKE_S = 20.0  # and at most, until it is seen to strike
 LINE_S = 300.0  # until a line is in use again
 LOST = 10  # packets
 YEARS = timedelta(days=3650)
+FEWEST, MORE_S = 5, 120.0
 DRAIN_S = 600.0  # the returns that headquarters spreads, and what waited for them
 
 
@@ -97,9 +100,14 @@ class Chaos:
         """Says something until the run is over."""
 
         def messages() -> Iterator[Message]:
-            yield from itertools.takewhile(lambda _: time.monotonic() < self.over, feed.messages)
+            yield from itertools.takewhile(lambda _: self._going_on, feed.messages)
 
         return feed._replace(messages=messages())
+
+    @property
+    def _going_on(self) -> bool:
+        more = 0.0 if len(self.happened) >= FEWEST else MORE_S
+        return time.monotonic() < self.over + more
 
     def run(self) -> None:
         self.stage.hq.start()
@@ -135,10 +143,10 @@ class Chaos:
         def over_or_heard() -> bool:
             time.sleep(0.2)
             now = self._receipts().items()
-            return time.monotonic() > self.over or any(before.setdefault(place, at) != at for place, at in now)
+            return not self._going_on or any(before.setdefault(place, at) != at for place, at in now)
 
         wait_for("a store to have a receipt", LINE_S, over_or_heard)
-        return time.monotonic() < self.over
+        return self._going_on
 
     def _receipts(self) -> dict[int, int | None]:
         """When each agent that answers had its last, by its own clock."""
