@@ -27,7 +27,7 @@ class Figure(NamedTuple):
 
 def _ticks() -> list[int]:
     """Processor time of this machine since its start, by what it was spent on."""
-    return [int(number) for number in _STAT.read_text().split("\n", 1)[0].split()[1:][:_ALL]]
+    return [int(number) for number in _STAT.read_text().split("\n", 1)[0].split()[1 : 1 + _ALL]]
 
 
 _BEFORE = _ticks()
